@@ -1,0 +1,48 @@
+# Two commands do everything on a fresh machine: `make bench` and `make test`.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+export PYTHONHASHSEED := 0
+
+.PHONY: bench test lint types unit notebooks docs clean
+.DEFAULT_GOAL := help
+
+help:  ## list the targets
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/'
+
+# torch comes first and alone: under the constraint it is the exact version tested, and nothing may replace it later.
+$(VENV)/installed-run: pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(PIP) install --quiet --constraint constraints.txt torch
+	$(PIP) install --quiet --constraint constraints.txt --editable '.[all]'
+	touch $@
+
+$(VENV)/installed-dev: $(VENV)/installed-run
+	$(PIP) install --quiet --constraint constraints.txt --editable '.[dev]'
+	touch $@
+
+bench: $(VENV)/installed-run  ## install, train and score on embedded real data, print the tables
+	$(BIN)/counterpoint bench graphs --profile quick
+
+test: lint types unit notebooks docs  ## install and run every check
+
+lint: $(VENV)/installed-dev  ## style, formatting and import layers
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
+
+types: $(VENV)/installed-dev  ## mypy --strict on core and domains
+	$(BIN)/mypy
+
+unit: $(VENV)/installed-dev  ## doctests, unit and integration tests
+	$(BIN)/pytest -n 2 --dist worksteal --doctest-modules core domains tests
+
+notebooks: $(VENV)/installed-dev  ## run every notebook from a clean kernel
+	$(BIN)/pytest --no-header tests/notebooks
+
+docs: $(VENV)/installed-dev  ## build the documentation site into site/
+	$(BIN)/zensical build --clean --strict
+
+clean:  ## remove everything that was built
+	rm -rf $(VENV) build dist site *.egg-info

@@ -1,0 +1,65 @@
+"""The result record: what every benchmark writes and every table, plot and page is built from."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+__all__ = ["Published", "ResultRecord"]
+
+Role = Literal["method", "baseline", "untrained", "ablation"]
+Verdict = Literal["seen", "not seen", "within noise"]
+
+
+@dataclass(frozen=True)
+class Published:
+    """A number from a paper beside ours: ``value`` in the unit of the metric, and whether the settings are the same."""
+
+    value: float | None
+    source: str
+    comparable: bool
+    why: str = ""
+
+
+@dataclass(frozen=True)
+class ResultRecord:
+    """One system on one data set and metric, over seeds.
+
+    Attributes:
+        system: row label of the table.
+        domain, dataset, split, method, metric: what was measured. ``metric`` names its unit (``accuracy %``, ``ms``).
+        values: one per seed, in the order of ``seeds``; ``mean`` and ``std`` (n - 1) are over seeds.
+        role: method, baseline, untrained or ablation.
+        published: the paper's number, or None.
+        verdict: of a published claim, or None where there is no claim.
+        seconds, peak_mb: wall time and peak extra memory of one seed, mean over seeds; None where not measured.
+        profile: quick, cpu or paper.
+        settings: resolved settings. commit, versions, machine, date: where it ran.
+    """
+
+    system: str
+    domain: str
+    dataset: str
+    split: str
+    method: str
+    metric: str
+    mean: float
+    std: float | None
+    values: tuple[float, ...]
+    seeds: tuple[int, ...]
+    higher_is_better: bool
+    role: Role
+    published: Published | None
+    verdict: Verdict | None
+    seconds: float | None
+    peak_mb: float | None
+    profile: str
+    settings: dict[str, Any] = field(default_factory=dict)
+    commit: str = ""
+    versions: dict[str, str] = field(default_factory=dict)
+    machine: dict[str, Any] = field(default_factory=dict)
+    date: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        """A plain dictionary that ``json.dump`` takes."""
+        return asdict(self)

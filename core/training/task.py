@@ -1,0 +1,37 @@
+"""What a domain tells the engine about one training job. The engine owns the loop; the domain owns the data."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, Protocol
+
+import torch
+
+from core.training.method import Method, MethodSettings
+
+__all__ = ["Task"]
+
+
+class Task(Protocol):
+    """One object per domain, named in the domain's :class:`core.plugins.Domain`.
+
+    ``data`` is whatever the domain's reader returns; the engine never looks inside.
+    """
+
+    evaluation_settings: type
+    """Frozen dataclass of the domain's evaluation protocol (``--evaluate.FIELD`` on the command line)."""
+
+    def load(self, data: str | None) -> Any:
+        """Read a catalogue name or a path; ``None`` is the embedded default, which needs no download."""
+
+    def build(self, method: str, settings: MethodSettings, data: Any, generator: torch.Generator) -> Method[Any]:
+        """Make the untrained method for this data."""
+
+    def loader(self, method: Method[Any], data: Any, seed: int) -> Iterable[Any]:
+        """Training batches. The order of epoch e must depend on ``(seed, e)`` only, so that resume is exact."""
+
+    def evaluate(self, method: Method[Any], data: Any, settings: Any, seed: int) -> dict[str, float]:
+        """Scores of the frozen method under the domain's standard protocol, by metric name."""
+
+    def describe(self, data: Any) -> dict[str, Any]:
+        """Facts for the artifact's metadata: name, shapes, ranges, licence. JSON-able."""

@@ -1,0 +1,1 @@
+"""One package per domain; each knows ``core`` and never another domain."""
