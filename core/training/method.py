@@ -21,7 +21,7 @@ class MethodSettings:
         epochs: passes over the training data, >= 0 (0 leaves the untrained start).
         lr: learning rate of Adam, > 0.
         weight_decay: L2 coefficient inside Adam (not decoupled), >= 0.
-        schedule: "cosine" multiplies ``lr`` by (1 + cos(pi e / epochs)) / 2 at epoch e, no warm-up; "constant" leaves it.
+        schedule: "cosine" multiplies ``lr`` by (1 + cos(pi e / epochs)) / 2 at epoch e, without warm-up.
     """
 
     epochs: int = 100
@@ -44,9 +44,9 @@ S = TypeVar("S", bound=MethodSettings)
 class Method(LightningModule, Generic[S]):
     """One published method: settings in, ``training_step`` and ``embed`` out.
 
-    Subclasses take ``(settings, *, generator=None, **input_spec)`` and pass all of it on. ``input_spec`` is what the data
-    dictates (feature width, number of classes): JSON-able, stored in the artifact's ``config.json`` beside the settings,
-    so that ``cls(settings, **input_spec)`` rebuilds the module.
+    Subclasses take ``(settings, *, generator=None, **input_spec)`` and pass all of it on. ``input_spec`` is what the
+    data dictates (feature width, number of classes): JSON-able, stored in the artifact's ``config.json`` beside the
+    settings, so that ``cls(settings, **input_spec)`` rebuilds the module.
 
     Attributes:
         name: registered name, set by subclasses.

@@ -2,23 +2,37 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
-from typing import Any
+from dataclasses import dataclass, field, fields, replace
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
 
 __all__ = ["GraphBatch", "GraphData", "GraphSet"]
 
+T = TypeVar("T", "GraphData", "GraphBatch")
 
-@dataclass(frozen=True)
+
+def _count_classes(y: Tensor | None) -> int:
+    return 0 if y is None or y.numel() == 0 else int(y.max()) + 1
+
+
+def _moved(graph: T, device: torch.device) -> T:
+    if graph.x.device == device:
+        return graph
+    values: dict[str, Any] = {f.name: getattr(graph, f.name) for f in fields(graph)}
+    moved: dict[str, Any] = {name: v.to(device) for name, v in values.items() if isinstance(v, Tensor)}
+    return replace(graph, **moved)
+
+
+@dataclass(frozen=True, eq=False)
 class GraphData:
     """One attributed graph.
 
     Attributes:
         x: ``(|V|, d)`` float32 node features, dense or ``torch.sparse_csr``.
-        edge_index: ``(2, |E|)`` int64, row 0 the source and row 1 the target of each directed edge. Readers deliver both
-            directions of an undirected edge, no loops, no duplicates, sorted by target, then source.
+        edge_index: ``(2, |E|)`` int64, row 0 the source and row 1 the target of each directed edge. Readers deliver
+            both directions of an undirected edge, no loops, no duplicates, sorted by target, then source.
         y: ``(|V|,)`` int64 class of each node, -1 where unknown; None without labels.
         train_index, val_index, test_index: int64 positions of a fixed split; all None if the set has none.
         node_ids: the user's own name of each node, as they came; None means 0..|V|-1.
@@ -51,14 +65,18 @@ class GraphData:
     @property
     def num_classes(self) -> int:
         """Number of classes, 0 without labels."""
-        return 0 if self.y is None or self.y.numel() == 0 else int(self.y.max()) + 1
+        return _count_classes(self.y)
+
+    def to(self, device: torch.device) -> GraphData:
+        """The graph on another device; itself if it is there already."""
+        return _moved(self, device)
 
     def with_split(self, train: Tensor, val: Tensor, test: Tensor) -> GraphData:
         """The same graph under another split."""
         return replace(self, train_index=train, val_index=val, test_index=test)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class GraphBatch:
     """Some graphs as one disjoint union.
 
@@ -76,8 +94,17 @@ class GraphBatch:
     num_graphs: int
     y: Tensor | None = None
 
+    @property
+    def num_nodes(self) -> int:
+        """|V| of the union."""
+        return int(self.x.shape[0])
 
-@dataclass(frozen=True)
+    def to(self, device: torch.device) -> GraphBatch:
+        """The batch on another device; itself if it is there already."""
+        return _moved(self, device)
+
+
+@dataclass(frozen=True, eq=False)
 class GraphSet:
     """Many small graphs, held as one disjoint union so that a batch is a few gathers and no Python loop.
 
@@ -108,7 +135,7 @@ class GraphSet:
     @property
     def num_classes(self) -> int:
         """Number of classes, 0 without labels."""
-        return 0 if self.y is None or self.y.numel() == 0 else int(self.y.max()) + 1
+        return _count_classes(self.y)
 
     def select(self, graphs: Tensor) -> GraphBatch:
         """The graphs at positions ``graphs`` (int64, in this order) as one batch."""

@@ -1,0 +1,48 @@
+"""The shared checks: what passes, what is refused, and that the message says what to do."""
+
+import math
+
+import pytest
+import torch
+
+from core.checks import check_at_least, check_choice, check_labels, check_positive, check_rate, check_temperature
+
+pytestmark = pytest.mark.usefixtures("unchecked")
+
+
+def test_counts():
+    check_at_least("size", 3, 3)
+    with pytest.raises(ValueError, match="size must be at least 3, got 2: too few"):
+        check_at_least("size", 2, 3, "too few")
+
+
+@pytest.mark.parametrize("value", [0.0, -1.0, math.inf, math.nan])
+def test_positive_numbers(value):
+    check_positive("sigma", 1e-30)
+    with pytest.raises(ValueError, match=r"sigma must be finite and > 0, got .*; usual values are 0\.5"):
+        check_positive("sigma", value, usual="0.5")
+
+
+@pytest.mark.parametrize("value", [-0.1, 1.0, 1.5, math.nan])
+def test_rates(value):
+    check_rate("rate", 0.0)
+    check_rate("rate", 0.999)
+    with pytest.raises(ValueError, match=r"rate must be in \[0, 1\)"):
+        check_rate("rate", value)
+    with pytest.raises(ValueError, match=r"rate must be in \(0, 1\), got 0"):
+        check_rate("rate", 0.0, zero=False)
+
+
+def test_choices_name_the_words_that_are_allowed():
+    check_choice("norm", None, ("batch", None))
+    with pytest.raises(ValueError, match="norm must be one of 'batch', None, got 'group'"):
+        check_choice("norm", "group", ("batch", None))
+
+
+def test_labels_and_temperature():
+    check_labels(torch.arange(3), 3)
+    with pytest.raises(TypeError, match=r"labels must be int64, got torch\.float32; convert them with \.long\(\)"):
+        check_labels(torch.zeros(3), 3)
+    check_temperature(torch.tensor(0.1, requires_grad=True))
+    with pytest.raises(ValueError, match="temperature must be finite"):
+        check_temperature(torch.tensor(-0.1, requires_grad=True))
