@@ -7,7 +7,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from core.checks import check_positive, check_temperature
-from core.losses.pair_terms import one_way_terms, softplus
+from core.losses.pair_terms import crossed_terms, softplus
 from core.losses.reduction import Reduction, check_reduction, reduce
 
 __all__ = ["CLIPLoss", "clip"]
@@ -51,8 +51,7 @@ def clip(
     0.3133
     """
     check_reduction(reduction)
-    forth = one_way_terms(query, key, temperature=temperature, rows=rows)
-    back = one_way_terms(key, query, temperature=temperature, rows=rows)
+    forth, back = crossed_terms(query, key, temperature=temperature, rows=rows)
     terms = softplus(forth.negatives - forth.positive) + softplus(back.negatives - back.positive)
     return reduce(terms / 2, reduction)
 

@@ -13,9 +13,9 @@ from torch import Tensor
 from core.checks import check_at_least, check_embeddings, check_paired, check_temperature
 from core.losses.normalisation import full_precision, unit_rows
 from core.losses.rows import anchor_rows, anchors_of_views, columns, other_members
-from core.similarity import similarity_logsumexp
+from core.similarity import cross_logsumexp, similarity_logsumexp
 
-__all__ = ["PairTerms", "one_way_terms", "softplus", "two_way_terms"]
+__all__ = ["PairTerms", "crossed_terms", "one_way_terms", "softplus", "two_way_terms"]
 
 
 class PairTerms(NamedTuple):
@@ -92,6 +92,32 @@ def one_way_terms(
         pool, exclude = key[:1].detach(), torch.zeros(len(query), dtype=torch.int64, device=query.device)
     total = similarity_logsumexp(query, pool, temperature=temperature, exclude=exclude, extra=extra)
     return PairTerms(total, positive)
+
+
+def crossed_terms(
+    query: Float[Tensor, "n d"],
+    key: Float[Tensor, "n d"],
+    *,
+    temperature: float | Float[Tensor, ""],
+    rows: slice | None = None,
+) -> tuple[PairTerms, PairTerms]:
+    """Queries against keys, and keys against queries; arguments and errors are those of :func:`one_way_terms`.
+
+    With all rows as anchors both directions share one similarity matrix, which halves the products.
+    """
+    if rows is not None:
+        return (
+            one_way_terms(query, key, temperature=temperature, rows=rows),
+            one_way_terms(key, query, temperature=temperature, rows=rows),
+        )
+    check_paired(query, key)
+    check_temperature(temperature)
+    check_at_least("the batch", len(query), 2, "a row's only negatives are the other rows; drop the last batch")
+    query, key = _prepare(query, True), _prepare(key, True)
+    positive = (query * key).sum(dim=1) / temperature
+    own = torch.arange(len(query), device=query.device)
+    forth, back = cross_logsumexp(query, key, temperature=temperature, exclude=own)
+    return PairTerms(forth, positive), PairTerms(back, positive)
 
 
 def two_way_terms(

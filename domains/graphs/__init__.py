@@ -44,7 +44,8 @@ METHODS.register(
 )  # fmt: skip
 METHODS.register(
     "smoothed", f"{_M}.smoothed:SmoothedFeatures", f"{_M}.smoothed:SmoothedFeaturesSettings",
-    paper="Wu et al. 2019, arXiv 1902.07153", summary="neighbour-averaged features, nothing learned (SGC)", level="both",
+    paper="Wu et al. 2019, arXiv 1902.07153",
+    summary="features averaged over neighbours (SGC), nothing learned", level="both",
 )  # fmt: skip
 
 _LAZY = {"embed": "domains.graphs.jobs:embed", "load_model": "domains.graphs.jobs:load_model"}

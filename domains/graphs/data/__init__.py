@@ -1,0 +1,1 @@
+"""Readers of graph formats, the two containers, splits, samplers and the embedded data."""

@@ -12,6 +12,7 @@ from core.losses import scaled_cosine_error
 from core.masking import NodeFeatureMasker, NodeMask
 from core.training.method import MethodSettings
 from domains.graphs.methods.base import Graph, GraphMethod
+from domains.graphs.methods.corruption import drop_edges
 from domains.graphs.models import Adjacency, Conv, GATConv, GINConv, GraphEncoder, LinearLayer, Pooling, make_layer
 from domains.graphs.models.features import mask_features
 from domains.graphs.models.norms import Activation, Norm
@@ -46,6 +47,7 @@ class GraphMAESettings(MethodSettings):
         loss: "sce" (the paper's), or "mse" as the ablation.
         remask: hide the masked nodes' code from the decoder again (the paper's), or not as the ablation.
         pooling: of node embeddings for whole graphs.
+        batch_size: graphs in a batch, for sets of graphs.
     """
 
     epochs: int = 1500
@@ -72,6 +74,7 @@ class GraphMAESettings(MethodSettings):
     loss: Literal["sce", "mse"] = "sce"
     remask: bool = True
     pooling: Pooling = "mean"
+    batch_size: int = 32
 
 
 class GraphMAE(GraphMethod[GraphMAESettings]):
@@ -165,7 +168,7 @@ class GraphMAE(GraphMethod[GraphMAESettings]):
         prepared = self.prepare(batch)
         adjacency = prepared.adjacency
         read = self._rows_the_decoder_reads(hidden)
-        edges = self._drop_edges(adjacency)
+        edges = drop_edges(adjacency, s.drop_edge, self.generator)
         x = mask_features(prepared.features, mask, self.token)
         if read is not None and self.encoder.rows_are_independent:
             code = self.encoder(x, edges, self.generator, last=edges.restrict(read))
@@ -191,13 +194,6 @@ class GraphMAE(GraphMethod[GraphMAESettings]):
         if self.settings.decoder in ("mlp", "linear"):
             return hidden
         return ~hidden if self.settings.remask else None
-
-    def _drop_edges(self, adjacency: Adjacency) -> Adjacency:
-        rate = self.settings.drop_edge
-        if rate == 0.0:
-            return adjacency
-        keep = torch.rand(adjacency.num_edges, generator=self.generator) >= rate
-        return adjacency.subset(keep | (adjacency.source == adjacency.target))
 
     def encode(self, graph: Graph) -> Float[Tensor, "n d"]:
         """Encoder output on unmasked features; bridge, decoder and token play no part."""

@@ -7,12 +7,13 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from core.heads.activation import make_activation
 from domains.graphs.models.adjacency import Adjacency
 from domains.graphs.models.features import Features, num_rows
 from domains.graphs.models.gat import GATConv
 from domains.graphs.models.gcn import GCNConv, SAGEConv
 from domains.graphs.models.gin import GINConv, LinearLayer
-from domains.graphs.models.norms import Activation, Norm, make_activation, make_norm
+from domains.graphs.models.norms import Activation, Norm, make_norm
 
 __all__ = ["Conv", "GraphEncoder", "make_layer"]
 

@@ -4,10 +4,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from core.heads.activation import make_activation
 from domains.graphs.models.adjacency import Adjacency
 from domains.graphs.models.aggregate import aggregate
 from domains.graphs.models.features import Features, drop, project
-from domains.graphs.models.norms import Activation, Norm, make_activation, make_norm
+from domains.graphs.models.norms import Activation, Norm, make_norm
 
 __all__ = ["GINConv", "LinearLayer"]
 

@@ -1,10 +1,10 @@
-"""Normalisations and activations by name."""
+"""Normalisations by name."""
 
 from typing import Literal
 
 from torch import nn
 
-__all__ = ["Activation", "Norm", "make_activation", "make_norm"]
+__all__ = ["Activation", "Norm", "make_norm"]
 
 Norm = Literal["none", "batch", "layer"]
 Activation = Literal["prelu", "relu", "elu"]
@@ -15,10 +15,3 @@ def make_norm(norm: Norm, width: int) -> nn.Module:
     if norm == "batch":
         return nn.BatchNorm1d(width)
     return nn.LayerNorm(width) if norm == "layer" else nn.Identity()
-
-
-def make_activation(activation: Activation) -> nn.Module:
-    """PReLU with one slope, started at 0.25; ReLU; or ELU."""
-    if activation == "prelu":
-        return nn.PReLU()
-    return nn.ReLU() if activation == "relu" else nn.ELU()

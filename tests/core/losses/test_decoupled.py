@@ -22,7 +22,7 @@ def test_hand_values(t, value):
 @pytest.mark.parametrize("n", [2, 5])
 def test_collapse(n):
     same = torch.ones(n, 3)
-    assert float(dcl(same, same)) == pytest.approx(math.log(2 * n - 2), abs=1e-6)
+    assert float(dcl(same, same)) == pytest.approx(math.log(2 * n - 2), abs=4e-6)  # a logit of 10 in float32
 
 
 def test_lower_bound_is_reached_by_antipodal_pairs():

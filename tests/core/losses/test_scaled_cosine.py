@@ -79,16 +79,29 @@ def test_rounding_above_cosine_one_is_no_nan(gamma):
     assert x.grad.isfinite().all()
 
 
-def test_zero_rows_cost_one_and_send_no_gradient():
+def test_zero_rows_cost_one_and_only_a_zero_prediction_gets_a_gradient():
+    """As in the released code, whose normalisation divides by a floor: see the Notes of the function."""
     x, y = pair()
     x = x.clone()
     x[1], y[2] = 0, 0
     x.requires_grad_()
-    value = scaled_cosine_error(x, y, reduction="none")
+    value = scaled_cosine_error(x, y, gamma=2.0, eps=1e-6, reduction="none")
     value.sum().backward()
     assert value[[1, 2]].tolist() == [1, 1]
-    assert not x.grad[[1, 2]].any()
+    assert not x.grad[2].any()
+    torch.testing.assert_close(x.grad[1], -2 * y[1] / y[1].norm() / 1e-6)
     assert x.grad[[0, 3]].any(dim=1).all()
+
+
+def test_zero_rows_agree_with_the_plain_normalisation():
+    x, y = pair()
+    x = x.clone()
+    x[0] = 0
+    a, b = x.clone().requires_grad_(), x.clone().requires_grad_()
+    scaled_cosine_error(a, y).backward()
+    unit = torch.nn.functional.normalize
+    (1 - (unit(b, dim=-1) * unit(y, dim=-1)).sum(-1)).pow(3).mean().backward()
+    torch.testing.assert_close(a.grad, b.grad)
 
 
 def test_gamma_below_one_only_if_asked():
