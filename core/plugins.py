@@ -72,7 +72,9 @@ def _load(group: str, kind: type) -> dict[str, object]:
     for point in sorted(entry_points(group=group), key=lambda p: p.name):
         plugin = point.load()
         if not isinstance(plugin, kind):
-            raise UserError(f"entry point {point.value!r} in {group} is a {type(plugin).__name__}, not a {kind.__name__}")
+            raise UserError(
+                f"entry point {point.value!r} in {group} is a {type(plugin).__name__}, not a {kind.__name__}"
+            )
         if point.name in found and found[point.name] != plugin:
             raise UserError(f"two packages offer {group} {point.name!r}; uninstall one of them")
         found[point.name] = plugin

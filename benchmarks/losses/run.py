@@ -56,7 +56,7 @@ def run(profile: str, seeds: int | None, out: Path) -> list[ResultRecord]:
     the median of its rounds, and a ratio is taken between medians of the same seed.
 
     Args:
-        profile: "quick" (half a minute), "cpu", or "paper" (also n = 16384).
+        profile: "quick" (half a minute), "cpu" (a few minutes, to n = 8192), or "paper" (also n = 16384).
         seeds: repeats, each with its own batch, at least 3 for a spread; None takes 3.
         out: folder of results; the records go to ``losses/<profile>.json`` below it.
 
@@ -74,8 +74,12 @@ def run(profile: str, seeds: int | None, out: Path) -> list[ResultRecord]:
     console = Console(stderr=True)
     if not peer_installed():
         console.print(
-            "pytorch-metric-learning is not installed, so its rows are missing; pip install 'counterpoint[peers]'"
+            "pytorch-metric-learning is not installed, so its rows are missing; pip install 'counterpoint[peers]'",
+            markup=False,
         )
+    load = os.getloadavg()[0] if hasattr(os, "getloadavg") else None  # Windows has none
+    if load is not None and load > 0.5:
+        console.print(f"the machine is busy (load {load:.1f}): every parallel step waits for the slowest core")
     sizes = PROFILES[profile]
     facts = {"profile": profile, **environment()}
     records: list[ResultRecord] = []
@@ -89,7 +93,7 @@ def run(profile: str, seeds: int | None, out: Path) -> list[ResultRecord]:
                 timings.append(_rounds(batch, count, rounds))
                 errors.append(_rounding(batch))
                 progress.advance(task)
-            settings = {"temperature": TEMPERATURE, "threads": threads, "rounds": rounds}
+            settings = {"temperature": TEMPERATURE, "threads": threads, "rounds": rounds, "load": load}
             records += _records(count, timings, errors, settings, facts)
     write_records(records, out / "losses" / f"{profile}.json")
     return records

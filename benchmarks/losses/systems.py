@@ -180,14 +180,14 @@ def _floor_of_queue(batch: Batch) -> None:
 
 def _sup_con(batch: Batch) -> Tensor:
     z = batch.views().requires_grad_()
-    value = SupConLoss(temperature=TEMPERATURE)(z, batch.labels)
+    value: Tensor = SupConLoss(temperature=TEMPERATURE)(z, batch.labels)
     value.backward()
     return value.detach()
 
 
 def _queue(batch: Batch) -> Tensor:
     query, _ = batch.leaves()
-    value = InfoNCELoss(temperature=TEMPERATURE)(query, batch.key, negatives=batch.queue)
+    value: Tensor = InfoNCELoss(temperature=TEMPERATURE)(query, batch.key, negatives=batch.queue)
     value.backward()
     return value.detach()
 

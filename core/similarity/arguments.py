@@ -1,20 +1,13 @@
-"""Checks of what :func:`core.similarity.similarity_logsumexp` is given, and its arguments in one form."""
+"""Checks of what the public functions of :mod:`core.similarity` are given, and their arguments in one form."""
+
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from core.checks import check_at_least, check_embeddings, check_positive
 
-__all__ = [
-    "check_columns",
-    "check_options",
-    "check_shapes",
-    "checked_exclude",
-    "inverse_temperature",
-    "plain_is_faster",
-    "tile_size",
-    "working_types",
-]
+__all__ = ["Arguments", "check_columns", "prepare"]
 
 # Entries up to which keeping the matrix was faster than tiles on two cores: 2048 x 2048 (16 MB in float32), and
 # 1024 x 1024 where the keys need no gradient and tiles are formed once.
@@ -24,8 +17,54 @@ _CPU_TILE = 512  # a float32 tile of 1 MB and its scratch stay in the second-lev
 _DEVICE_TILE = 4096  # elsewhere fewer, larger launches
 
 
-def check_shapes(query: Tensor, key: Tensor, extra: Tensor | None) -> None:
-    """Refuse embeddings that are not floating, not of one width, or leave nothing to sum over."""
+class Arguments(NamedTuple):
+    """What was given, in one form.
+
+    Attributes:
+        inverse: 1 / temperature, a scalar or (n, 1), with gradient if the temperature has one.
+        exclude: (n, e) column indices with -1 for none, or None.
+        dtype: type of logits and sums, at least float32.
+        matmul_dtype: type of the operands of products.
+        plain: whether the whole matrix is so small that keeping it is faster than tiles, and no tile was asked for.
+        tile: rows and columns of a tile.
+    """
+
+    inverse: Tensor
+    exclude: Tensor | None
+    dtype: torch.dtype
+    matmul_dtype: torch.dtype
+    plain: bool
+    tile: int
+
+
+def prepare(
+    query: Tensor,
+    key: Tensor,
+    *,
+    temperature: float | Tensor,
+    exclude: Tensor | None,
+    tile: int | None,
+    matmul_dtype: torch.dtype | None,
+    extra: Tensor | None = None,
+) -> Arguments:
+    """Check the arguments of the public functions and bring them into one form; errors are theirs."""
+    _check_shapes(query, key, extra)
+    if tile is not None:
+        check_at_least("tile", tile, 1, "None chooses")
+    if matmul_dtype not in (None, torch.bfloat16):
+        raise TypeError(f"matmul_dtype must be None (the inputs' type) or torch.bfloat16, got {matmul_dtype}")
+    dtype = torch.promote_types(torch.promote_types(query.dtype, key.dtype), torch.float32)
+    return Arguments(
+        inverse=_inverse_temperature(temperature, query, dtype),
+        exclude=_checked_exclude(exclude, len(query), len(key), emptiable=extra is not None and extra.shape[1] > 0),
+        dtype=dtype,
+        matmul_dtype=dtype if matmul_dtype is None else matmul_dtype,
+        plain=tile is None and len(query) * len(key) <= (_PLAIN if key.requires_grad else _PLAIN_FROZEN),
+        tile=tile or (_CPU_TILE if query.device.type == "cpu" else _DEVICE_TILE),
+    )
+
+
+def _check_shapes(query: Tensor, key: Tensor, extra: Tensor | None) -> None:
     check_embeddings("query", query)
     check_embeddings("key", key)
     if query.shape[1] != key.shape[1]:
@@ -45,37 +84,7 @@ def check_shapes(query: Tensor, key: Tensor, extra: Tensor | None) -> None:
         )
 
 
-def check_options(tile: int | None, matmul_dtype: torch.dtype | None) -> None:
-    """Refuse a tile below 1 and a type of products that is not offered."""
-    if tile is not None:
-        check_at_least("tile", tile, 1, "None chooses")
-    if matmul_dtype not in (None, torch.bfloat16):
-        raise TypeError(f"matmul_dtype must be None (the inputs' type) or torch.bfloat16, got {matmul_dtype}")
-
-
-def plain_is_faster(query: Tensor, key: Tensor) -> bool:
-    """Whether the whole matrix is so small that keeping it is faster than tiles."""
-    return len(query) * len(key) <= (_PLAIN if key.requires_grad else _PLAIN_FROZEN)
-
-
-def tile_size(query: Tensor) -> int:
-    """Rows and columns of a tile where the caller leaves the choice."""
-    return _CPU_TILE if query.device.type == "cpu" else _DEVICE_TILE
-
-
-def working_types(query: Tensor, key: Tensor, matmul_dtype: torch.dtype | None) -> tuple[torch.dtype, torch.dtype]:
-    """The type of logits and sums, at least float32, and the type of the operands of products."""
-    dtype = torch.promote_types(torch.promote_types(query.dtype, key.dtype), torch.float32)
-    return dtype, dtype if matmul_dtype is None else matmul_dtype
-
-
-def inverse_temperature(temperature: float | Tensor, like: Tensor, dtype: torch.dtype) -> Tensor:
-    """1 / temperature as a scalar or (n, 1) tensor on the device of ``like``, with gradient if there is one.
-
-    Raises:
-        TypeError: an integer tensor.
-        ValueError: not finite and above 0, or neither one number nor one per row of ``like``.
-    """
+def _inverse_temperature(temperature: float | Tensor, like: Tensor, dtype: torch.dtype) -> Tensor:
     if not isinstance(temperature, Tensor):
         check_positive("temperature", temperature, usual="0.05 to 0.5")
         return torch.tensor(1 / temperature, dtype=dtype, device=like.device)
@@ -92,19 +101,7 @@ def inverse_temperature(temperature: float | Tensor, like: Tensor, dtype: torch.
     return inverse[:, None] if inverse.dim() else inverse
 
 
-def checked_exclude(exclude: Tensor | None, count: int, keys: int, *, emptiable: bool) -> Tensor | None:
-    """The excluded columns as (n, e).
-
-    Args:
-        exclude: (n,) or (n, e) int64, -1 for none.
-        count: number of queries, n.
-        keys: number of keys, m.
-        emptiable: whether a row may lose all its keys, because it has candidates of its own.
-
-    Raises:
-        TypeError: not int64.
-        ValueError: another shape, an index outside -1 .. m - 1, or a row without any candidate.
-    """
+def _checked_exclude(exclude: Tensor | None, count: int, keys: int, *, emptiable: bool) -> Tensor | None:
     if exclude is None:
         return None
     if exclude.dtype != torch.int64:

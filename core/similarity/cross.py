@@ -7,16 +7,7 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
-from core.similarity.arguments import (
-    check_columns,
-    check_options,
-    check_shapes,
-    checked_exclude,
-    inverse_temperature,
-    plain_is_faster,
-    tile_size,
-    working_types,
-)
+from core.similarity.arguments import check_columns, prepare
 from core.similarity.backward import plain_backward, scale_of_rows
 from core.similarity.both_sides import is_bounded, spread_gradient, start_side, sum_tiles
 from core.similarity.plain import plain_cross_logsumexp
@@ -90,16 +81,13 @@ def cross_logsumexp(
     >>> rows.exp().round().tolist(), columns.exp().round().tolist()
     ([3.0, 3.0], [2.0, 2.0, 2.0])
     """
-    check_shapes(query, key, None)
-    check_options(tile, matmul_dtype)
     if isinstance(temperature, Tensor) and temperature.dim():
         raise ValueError(f"temperature must be one number for both directions, got shape {tuple(temperature.shape)}")
-    exclude = checked_exclude(exclude, len(query), len(key), emptiable=False)
+    given = prepare(query, key, temperature=temperature, exclude=exclude, tile=tile, matmul_dtype=matmul_dtype)
+    inverse, exclude, dtype, operands, plain, size = given
     check_columns(exclude, len(query), len(key))
-    dtype, low = working_types(query, key, matmul_dtype)
-    inverse = inverse_temperature(temperature, query, dtype)
     with torch.autocast(query.device.type, enabled=False):
         scaled, keys = query.to(dtype) * inverse, key.to(dtype)
-        if tile is None and plain_is_faster(query, key) and is_bounded(scaled, keys):
-            return plain_cross_logsumexp(scaled, keys, exclude, low)
-        return _cross(scaled, keys, exclude, tile or tile_size(query), low)
+        if plain and is_bounded(scaled, keys):
+            return plain_cross_logsumexp(scaled, keys, exclude, operands)
+        return _cross(scaled, keys, exclude, size, operands)

@@ -4,15 +4,7 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
-from core.similarity.arguments import (
-    check_options,
-    check_shapes,
-    checked_exclude,
-    inverse_temperature,
-    plain_is_faster,
-    tile_size,
-    working_types,
-)
+from core.similarity.arguments import prepare
 from core.similarity.both_sides import is_bounded
 from core.similarity.exclusions import is_symmetric
 from core.similarity.own_candidates import own_logits
@@ -69,30 +61,26 @@ def similarity_logsumexp(
     >>> similarity_logsumexp(z, z, temperature=1.0, exclude=torch.arange(3))  # two orthogonal rows each: log 2
     tensor([0.6931, 0.6931, 0.6931])
     """
-    check_shapes(query, key, extra)
-    check_options(tile, matmul_dtype)
-    own = extra is not None and extra.shape[1] > 0
-    exclude = checked_exclude(exclude, len(query), len(key), emptiable=own)
-    dtype, low = working_types(query, key, matmul_dtype)
-    inverse = inverse_temperature(temperature, query, dtype)
+    given = prepare(
+        query, key, temperature=temperature, exclude=exclude, tile=tile, matmul_dtype=matmul_dtype, extra=extra
+    )
+    inverse, exclude, dtype, operands, plain, size = given
     symmetric = query is key and inverse.dim() == 0 and (exclude is None or is_symmetric(exclude))
-    plain, size = tile is None and plain_is_faster(query, key), tile or tile_size(query)
     with torch.autocast(query.device.type, enabled=False):
         rows = query.to(dtype)
         # One tensor for both sides, so that their gradients meet before a half type rounds them.
         keys = rows if query is key else key.to(dtype)
         scaled = rows * inverse
         if symmetric and not plain:
-            value = symmetric_logsumexp(rows * inverse.sqrt(), exclude, size, low)
+            value = symmetric_logsumexp(rows * inverse.sqrt(), exclude, size, operands)
         elif symmetric and is_bounded(scaled, keys):
-            value = plain_symmetric_logsumexp(rows * inverse.sqrt(), exclude, low)
+            value = plain_symmetric_logsumexp(rows * inverse.sqrt(), exclude, operands)
         elif plain:
-            value = plain_logsumexp(scaled, keys, exclude, low)
+            value = plain_logsumexp(scaled, keys, exclude, operands)
         elif scaled.requires_grad and not keys.requires_grad:
-            value = attended_logsumexp(scaled, keys, exclude, size, low)
+            value = attended_logsumexp(scaled, keys, exclude, size, operands)
         else:
-            value = tiled_logsumexp(scaled, keys, exclude, size, low)
-        if extra is not None and own:
-            logits = own_logits(scaled, extra.to(dtype))
-            value = torch.logaddexp(value, logits.logsumexp(1))
+            value = tiled_logsumexp(scaled, keys, exclude, size, operands)
+        if extra is not None and extra.shape[1] > 0:
+            value = torch.logaddexp(value, own_logits(scaled, extra.to(dtype)).logsumexp(1))
     return value

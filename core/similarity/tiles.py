@@ -89,9 +89,9 @@ class LogitTiles:
 def relative_exp(logits: Tensor, high: Tensor, *, out: Tensor) -> Tensor:
     """``exp(logits - high)`` into ``out``, where ``high`` is not below the logits.
 
-    Below 0.4 of the exponent's range (e^-35 in float32) the result stays there: nothing in a sum that holds a 1, and
-    far from denormal numbers, which processors take a hundred times longer to make and to multiply. So the result is
-    never 0: excluded pairs have to be set to 0 afterwards.
+    Below 0.4 of the exponent's range (e^-35 in float32) the result stays there: a million such terms are 1e-9 beside
+    the 1 that every sum holds, and denormal numbers, which processors take a hundred times longer to make and to
+    multiply, are far. So the result is never 0: excluded pairs have to be set to 0 afterwards.
     """
     least = 0.4 * math.log(torch.finfo(out.dtype).tiny)
     return torch.sub(logits, high, out=out).clamp_(min=least).exp_()

@@ -79,7 +79,7 @@ class ExactCheckpoint(Callback):
 
     def write(self, trainer: Trainer) -> None:
         """Write ``last.ckpt`` now; the one before becomes ``previous.ckpt``."""
-        state = trainer._checkpoint_connector.dump_checkpoint()
+        state = trainer._checkpoint_connector.dump_checkpoint(weights_only=False)
         if trainer.is_global_zero:
             last = self.folder / "last.ckpt"
             with atomic_write(self.folder / "next.ckpt", "wb") as file:

@@ -75,7 +75,7 @@ class Method(LightningModule, Generic[S]):
     def configure_optimizers(self) -> Any:
         """Adam with L2 inside, and the cosine schedule per epoch if the settings ask for it."""
         settings = self.settings
-        optimizer = torch.optim.Adam(self.parameters(), lr=settings.lr, weight_decay=settings.weight_decay)
+        optimizer = torch.optim.Adam(self.parameters(), lr=settings.lr, weight_decay=settings.weight_decay, fused=True)
         if settings.schedule == "constant":
             return optimizer
         scheduler = torch.optim.lr_scheduler.LambdaLR(

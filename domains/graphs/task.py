@@ -17,6 +17,7 @@ from domains.graphs.data.read import read_graph
 from domains.graphs.data.sampler import SubgraphLoader
 from domains.graphs.evaluate import EvaluationSettings, evaluate_graphs, evaluate_nodes, node_split
 from domains.graphs.methods.base import GraphMethod
+from domains.graphs.methods.supervised import Supervised
 
 __all__ = ["EMBED_BATCH", "GraphTask", "embed_set", "prepare"]
 
@@ -97,11 +98,15 @@ class GraphTask:
     def evaluate(
         self, method: Method[Any], data: GraphData | GraphSet, settings: EvaluationSettings, seed: int
     ) -> dict[str, float]:
-        """The domain's protocol (:mod:`domains.graphs.evaluate`)."""
+        """The domain's protocol (:mod:`domains.graphs.evaluate`); of a supervised model the accuracy of its own answers."""
         if isinstance(data, GraphSet):
             if not isinstance(method, GraphMethod):
                 raise UserError(f"{method.name} cannot represent sets of graphs")
             return evaluate_graphs(embed_set(method, data), data.y, settings)
+        if isinstance(method, Supervised) and data.y is not None:
+            _, val, test = node_split(data, EvaluationSettings(), seed)  # the split it was trained on, see loader()
+            right = method.predict(data) == data.y
+            return {"accuracy": float(right[test].float().mean()), "val accuracy": float(right[val].float().mean())}
         return evaluate_nodes(method.embed(data), data, settings, seed)
 
     def describe(self, data: GraphData | GraphSet) -> dict[str, Any]:

@@ -26,6 +26,7 @@ def graph_from_arrays(
     y: np.ndarray[Any, Any] | None = None,
     *,
     name: str,
+    log_repeats: bool = True,
     **rest: Any,
 ) -> GraphData:
     """Build one graph: undirected, without loops or repeats, features dense unless that would take over 256 MB.
@@ -36,6 +37,7 @@ def graph_from_arrays(
         edges: (e, 2) integer pairs, each edge in one or both directions.
         y: (|V|,) class of each node, -1 for none.
         name: of the graph.
+        log_repeats: report edges that stand more than once.
         **rest: further fields of :class:`GraphData`.
 
     Raises:
@@ -59,8 +61,8 @@ def graph_from_arrays(
     clean, loops, repeats = clean_edges(edge_index, nodes)
     if loops:
         _log.info("%s: %d self-loops left out (encoders add one per node)", source, loops)
-    directed_twice = repeats and repeats * 2 == edge_index.shape[1] - loops
-    if repeats and not directed_twice:
+    # each edge in both directions is the usual form of an undirected graph, and nothing to report
+    if repeats and repeats * 2 != edge_index.shape[1] - loops and log_repeats:
         _log.info("%s: %d repeated edges left out; the graph is read as undirected", source, repeats)
     labels = None if y is None else torch.from_numpy(np.asarray(y, dtype=np.int64))
     return GraphData(_features(x, nodes * width * 4), clean, labels, name=name, **rest)

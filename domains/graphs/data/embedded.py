@@ -59,6 +59,7 @@ def embedded(name: str) -> GraphData | GraphSet:
         np.stack([near.row, near.col], 1),
         y,
         name=name,
+        log_repeats=False,  # mutual neighbours
         facts={"licence": _LICENCE, "source": f"sklearn.datasets.{load.__name__}"},
     )
     order = _stratified_order(torch.from_numpy(y.astype(np.int64)))

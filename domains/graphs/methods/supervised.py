@@ -41,7 +41,7 @@ class Supervised(GraphMethod[SupervisedSettings]):
 
     Kipf and Welling 2017, arXiv 1609.02907; Velickovic et al. 2018, arXiv 1710.10903. The papers stop early on the
     validation part; here every seed does the same number of epochs and the last one counts. ``embed`` returns the
-    logits, and a probe on two or more logits is at least as good as their argmax. The L2 penalty acts on both layers
+    logits. The L2 penalty acts on both layers
     (the GCN paper's on the first only).
 
     Args:

@@ -19,7 +19,7 @@ def unit(generator, *shape, **options):
     return normalize(torch.randn(*shape, generator=generator, **options), dim=-1).requires_grad_()
 
 
-def compare(inputs, weights, actual, expected, tolerance):
+def assert_agrees(inputs, weights, actual, expected, tolerance):
     """Values, and gradients of a weighted sum, relative to their own size."""
     torch.testing.assert_close(actual.double(), expected, rtol=tolerance, atol=tolerance)
     got = torch.autograd.grad((actual * weights).sum(), inputs)
@@ -45,7 +45,7 @@ def test_value_and_gradient(generator, tile, heat, same):
     actual = similarity_logsumexp(query, key, temperature=temperature, exclude=exclude, tile=tile)
     expected = reference_logsumexp(query, key, temperature, exclude)
     # A logit of size 1 / T carries a float32 rounding of 6e-8 / T, and so does everything behind exp.
-    compare(inputs, weights, actual, expected, 2e-6 / (temperature if isinstance(temperature, float) else 0.2))
+    assert_agrees(inputs, weights, actual, expected, 2e-6 / (temperature if isinstance(temperature, float) else 0.2))
 
 
 @pytest.mark.parametrize("tile", TILES)
@@ -88,7 +88,9 @@ def test_any_exclusion_in_any_shape(rows, keys, width, tile, same, seed):
     exclude = torch.randint(-1, keys, (len(query), keys - 1), generator=generator)
     weights = torch.randn(len(query), generator=generator)
     actual = similarity_logsumexp(query, key, temperature=0.3, exclude=exclude, tile=tile)
-    compare([query] if same else [query, key], weights, actual, reference_logsumexp(query, key, 0.3, exclude), 2e-5)
+    assert_agrees(
+        [query] if same else [query, key], weights, actual, reference_logsumexp(query, key, 0.3, exclude), 2e-5
+    )
 
 
 @pytest.mark.parametrize("tile", TILES)
@@ -99,7 +101,7 @@ def test_extra_candidates_join_the_sum(generator, tile):
     exclude = torch.where(exclude < torch.arange(11)[:, None], exclude, -1)
     weights = torch.randn(11, generator=generator)
     actual = similarity_logsumexp(query, key, temperature=0.2, exclude=exclude, extra=extra, tile=tile)
-    compare([query, key, extra], weights, actual, reference_logsumexp(query, key, 0.2, exclude, extra), 1e-5)
+    assert_agrees([query, key, extra], weights, actual, reference_logsumexp(query, key, 0.2, exclude, extra), 1e-5)
 
 
 def test_no_extra_candidate_is_no_change(generator):
@@ -249,7 +251,17 @@ def test_views_with_other_strides(generator):
     weights = torch.randn(13, generator=generator)
     for tile in TILES:
         actual = similarity_logsumexp(query, key, temperature=0.5, tile=tile)
-        compare([query, key], weights, actual, reference_logsumexp(query, key, 0.5), 1e-5)
+        assert_agrees([query, key], weights, actual, reference_logsumexp(query, key, 0.5), 1e-5)
+
+
+@pytest.mark.parametrize("temperature", [0.5, 0.005])
+def test_backward_may_run_twice(generator, temperature):
+    query, key = unit(generator, 11, 4), unit(generator, 11, 4)
+    for tile in TILES:
+        for keys in (query, key, key.detach()):
+            value = similarity_logsumexp(query, keys, temperature=temperature, exclude=torch.arange(11), tile=tile)
+            once, twice = (torch.autograd.grad(value.sum(), query, retain_graph=True)[0] for _ in range(2))
+            assert torch.equal(once, twice)
 
 
 def test_second_derivative_is_refused(generator):
