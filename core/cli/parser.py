@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Sequence
-from typing import Any, NoReturn
+from typing import NoReturn
 
 from jsonargparse import ArgumentParser, Namespace
 
@@ -31,7 +31,7 @@ class CommandParser(ArgumentParser):
 
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
         """Turn argparse's complaint into our own."""
-        raise UserError(_tidy(message, self._flags())) from ex
+        raise UserError(_tidy(message)) from ex
 
     def read(self, words: Sequence[str]) -> Namespace:
         """Parse; ``--weight-decay`` and ``--weight_decay`` are the same flag.
@@ -53,19 +53,14 @@ class CommandParser(ArgumentParser):
         except UserError:
             raise
         except (TypeError, ValueError, KeyError) as error:
-            raise UserError(_tidy(str(error), known)) from error
+            raise UserError(_tidy(str(error))) from error
 
     def _flags(self) -> list[str]:
         return [flag for action in self._actions for flag in action.option_strings if flag.startswith("--")]
 
 
-def _tidy(message: str, known: list[str]) -> str:
-    """jsonargparse explains itself over several lines; the first ones say what is wrong."""
+def _tidy(message: str) -> str:
+    """One line from the several in which jsonargparse explains itself."""
     lines = [line.strip(" -") for line in str(message).splitlines() if line.strip()]
     text = re.sub(r'Parser key "([^"]+)"', r"--\1", " ".join(lines))
     return re.sub(r"\s+", " ", text)
-
-
-def given(namespace: Namespace, parser: CommandParser, names: Sequence[str]) -> dict[str, Any]:
-    """The values among ``names`` that were on the command line (or in its configuration file)."""
-    return {name: namespace[name] for name in names if namespace.get(name) is not None}

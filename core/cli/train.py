@@ -58,8 +58,6 @@ def run_train(domain: Domain, words: Sequence[str]) -> int:
     groups = {"": settings_class, "evaluate.": task.evaluation_settings, "fit": FitSettings}
     parser = _make_parser(domain, registry, name, groups)
     chosen = parser.read(words[1:])
-    if "config_dump" in chosen:
-        return 0
     file = dict(read_yaml(chosen.config)) if chosen.config else {}
     file_evaluation = file.pop("evaluate", {})
     preset = _choose_preset(domain, chosen.preset, chosen.data)

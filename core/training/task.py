@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 
@@ -12,6 +12,7 @@ from core.training.method import Method, MethodSettings
 __all__ = ["Task"]
 
 
+@runtime_checkable
 class Task(Protocol):
     """One object per domain, named in the domain's :class:`core.plugins.Domain`.
 

@@ -98,7 +98,7 @@ class GraphTask:
     def evaluate(
         self, method: Method[Any], data: GraphData | GraphSet, settings: EvaluationSettings, seed: int
     ) -> dict[str, float]:
-        """The domain's protocol (:mod:`domains.graphs.evaluate`); of a supervised model the accuracy of its own answers."""
+        """The domain's protocol; of a supervised model the accuracy of its own answers."""
         if isinstance(data, GraphSet):
             if not isinstance(method, GraphMethod):
                 raise UserError(f"{method.name} cannot represent sets of graphs")

@@ -73,7 +73,7 @@ def _features(x: Any, dense_bytes: int) -> Tensor:
         return torch.from_numpy(np.ascontiguousarray(x, dtype=np.float32))
     if dense_bytes <= _DENSE_BYTES:
         return torch.from_numpy(x.toarray().astype(np.float32))
-    matrix = csr_matrix(x)
+    matrix: Any = csr_matrix(x)  # type: ignore[call-overload, unused-ignore]
     matrix.sort_indices()
     return torch.sparse_csr_tensor(
         torch.from_numpy(matrix.indptr.astype(np.int64)),

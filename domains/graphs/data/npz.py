@@ -55,7 +55,7 @@ def read_npz(path: str | Path, **facts: Any) -> GraphData | GraphSet:
     if "x" not in arrays:
         _need(path, arrays, "x_indptr", "x_indices", "x_data", "x_shape")
     x = arrays["x"] if "x" in arrays else _csr(path, arrays, "x_")
-    split = {
+    split: dict[str, Any] = {
         part: torch.from_numpy(arrays[part].astype(np.int64))
         for part in ("train_index", "val_index", "test_index")
         if part in arrays
@@ -74,7 +74,7 @@ def _benchmark(path: Path, arrays: dict[str, Any], name: str, facts: dict[str, A
     y = next((arrays[key] for key in ("node_label", "labels", "y") if key in arrays), None)
     if not issparse(adjacency):
         raise UserError(f"{path}: the adjacency must be a scipy sparse matrix, got {type(adjacency).__name__}")
-    coo = coo_matrix(adjacency)
+    coo: Any = coo_matrix(adjacency)  # type: ignore[call-overload, unused-ignore]
     return graph_from_arrays(str(path), x, np.stack([coo.row, coo.col], 1), y, name=name, facts=facts)
 
 

@@ -58,7 +58,7 @@ def read_planetoid(folder: str | Path, **facts: Any) -> GraphData:
     if first != allx.shape[0]:
         raise UserError(f"{folder}: test ids begin at {first}, but ind.{name}.allx has {allx.shape[0]} rows")
     width = last - first + 1
-    rows = lil_matrix((width, tx.shape[1]), dtype=np.float32)
+    rows: Any = lil_matrix((width, tx.shape[1]), dtype=np.float32)
     rows[order - first] = tx
     y = np.full(last + 1, -1, dtype=np.int64)
     y[:first] = _classes(parts["ally"])
@@ -66,7 +66,7 @@ def read_planetoid(folder: str | Path, **facts: Any) -> GraphData:
     train = int(np.asarray(parts["y"]).shape[0])
     if train + 500 > first:
         raise UserError(f"{folder}: {first} nodes before the test range leave no room for 500 validation nodes")
-    split = {
+    split: dict[str, Any] = {
         "train_index": torch.arange(train),
         "val_index": torch.arange(train, train + 500),
         "test_index": torch.from_numpy(np.sort(order)),

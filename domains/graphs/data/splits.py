@@ -48,7 +48,7 @@ def random_split(
     parts = (by_class[rank < first], by_class[(rank >= first) & (rank < second)], by_class[rank >= second])
     if any(len(part) == 0 for part in parts):
         raise UserError(
-            f"{len(known)} labelled nodes are too few for a {train:g}/{val:g} split with a test part; label more nodes, "
-            "or give a column that says train, val or test"
+            f"{len(known)} labelled nodes are too few for a {train:g}/{val:g} split with a test part; "
+            "label more nodes, or give a column that says train, val or test"
         )
     return parts[0].sort().values, parts[1].sort().values, parts[2].sort().values

@@ -87,7 +87,11 @@ def from_tables(
     """Build a graph from two DataFrames. Edges are read as undirected; columns other than the two ends are refused.
 
     Args:
-        edges, nodes, id_column, label_column, split_column: as in :func:`read_user_tables`.
+        edges: one edge per row.
+        nodes: one node per row.
+        id_column: as in :func:`read_user_tables`.
+        label_column: as in :func:`read_user_tables`.
+        split_column: as in :func:`read_user_tables`.
         names: what messages call the two tables.
         name: of the graph.
 
@@ -108,7 +112,7 @@ def from_tables(
     used = [c for c in (id_column, label_column, split_column) if c is not None]
     x = _features(nodes.drop(columns=used), node_name)
     y, class_names = (None, None) if label_column is None else _labels(nodes[label_column], node_name, label_column)
-    split = {} if split_column is None else _split(nodes[split_column], node_name, split_column)
+    split: dict[str, Any] = {} if split_column is None else _split(nodes[split_column], node_name, split_column)
     return graph_from_arrays(
         edge_name,
         x,
@@ -161,7 +165,7 @@ def _key(values: pd.Series) -> pd.Series:
     return values.astype("string").str.strip()
 
 
-def _ids(values: pd.Series, name: str, column: str) -> pd.Index:
+def _ids(values: pd.Series, name: str, column: str) -> Any:
     keys = _key(values)
     if keys.isna().any():
         raise UserError(f"{name}: row {_row(keys.isna())} has no {column}; every node needs one")
@@ -203,7 +207,7 @@ def _positions(
     keys = _key(values)
     if keys.isna().any():
         raise UserError(f"{name}: row {_row(keys.isna())} has no {column}")
-    found = position.index.get_indexer(keys.to_list())
+    found = position.index.get_indexer(pd.Index(keys))
     if (found < 0).any():
         unknown = pd.Series(found < 0)
         which = keys.iloc[int(np.argmax(unknown.to_numpy()))]
@@ -253,7 +257,8 @@ def _split(values: pd.Series, name: str, column: str) -> dict[str, torch.Tensor]
     wrong = words.notna() & ~words.isin(_SPLIT_NAMES)
     if wrong.any():
         raise UserError(
-            f"{name}: row {_row(wrong)} says {values[wrong].iloc[0]!r} in {column!r}; allowed are train, val, test or empty"
+            f"{name}: row {_row(wrong)} says {values[wrong].iloc[0]!r} in {column!r}; "
+            "allowed are train, val, test or empty"
         )
     parts = {f"{part}_index": torch.from_numpy(np.flatnonzero((words == part).fillna(False))) for part in _SPLIT_NAMES}
     empty = [part.removesuffix("_index") for part, index in parts.items() if not len(index)]
@@ -303,7 +308,7 @@ def from_pyg(data: Any) -> GraphData:
     """
     if data.x is None or data.edge_index is None:
         raise UserError("the PyG Data must have x and edge_index; add features (for example degrees) first")
-    split = {
+    split: dict[str, Any] = {
         f"{part}_index": mask.nonzero().squeeze(1)
         for part in _SPLIT_NAMES
         if (mask := getattr(data, f"{part}_mask", None)) is not None and mask.dim() == 1

@@ -36,8 +36,8 @@ class DGI(GraphMethod[DGISettings]):
     """Deep graph infomax.
 
     Velickovic et al. 2019, arXiv 1809.10341, eq. 1: a one-layer GCN with PReLU encodes the graph and a copy whose
-    feature rows are shuffled; the summary is the sigmoid of the mean of the true codes; a bilinear critic ``h' W s`` shall say
-    yes to true nodes and no to shuffled ones (binary cross-entropy).
+    feature rows are shuffled; the summary is the sigmoid of the mean of the true codes; a bilinear critic ``h' W s``
+    shall say yes to true nodes and no to shuffled ones (binary cross-entropy).
 
     Args:
         settings: see :class:`DGISettings`.

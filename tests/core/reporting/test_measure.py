@@ -2,12 +2,12 @@
 
 import sys
 import time
+from importlib import import_module
 
 import pytest
 import torch
 
-from core.reporting import measure as module
-from core.reporting.measure import measure
+from core.reporting import measure
 
 linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the high-water mark resets on Linux only")
 
@@ -50,7 +50,7 @@ def test_filled_in_when_the_block_raises():
 @linux
 def test_without_leave_to_reset_only_growth_of_the_mark_counts(monkeypatch, tmp_path):
     touch(200)
-    monkeypatch.setattr(module, "_RESET", tmp_path / "absent" / "clear_refs")
+    monkeypatch.setattr(import_module("core.reporting.measure"), "_RESET", tmp_path / "absent" / "clear_refs")
     with measure() as cost:
         touch(1)
     assert cost.peak_mb < 20

@@ -1,0 +1,126 @@
+"""Tables from result records: the one content behind the terminal, the Markdown page and the HTML report."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from rich.console import Console
+from rich.table import Table as RichTable
+
+from core.reporting.records import ResultRecord
+
+__all__ = ["Table", "markdown", "print_tables", "tables"]
+
+_ROLES = {"method": "", "baseline": "baseline", "untrained": "untrained", "ablation": "ablation"}
+
+
+@dataclass(frozen=True)
+class Table:
+    """A title, the names of the columns, rows of cells, and which rows hold the best mean."""
+
+    title: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    best: frozenset[int]
+    notes: tuple[str, ...] = ()
+
+
+def tables(records: Sequence[ResultRecord]) -> list[Table]:
+    """One table per data set (and profile), its systems in the order of the records.
+
+    The first metric leads: mean ± standard deviation over seeds, the published number beside it, the verdict on the
+    claim "above SGC-smoothed features and the untrained encoder", seconds and peak extra memory of one seed. Metrics
+    after it get a column each. A published number from another setting says "not comparable". A row below the best
+    control says so.
+    """
+    groups: dict[tuple[str, str, str], list[ResultRecord]] = {}
+    for record in records:
+        groups.setdefault((record.profile, record.dataset, record.split), []).append(record)
+    return [_table(group) for group in groups.values()]
+
+
+def _table(records: list[ResultRecord]) -> Table:
+    metrics = list(dict.fromkeys(r.metric for r in records))
+    first, rest = metrics[0], metrics[1:]
+    by_system: dict[str, dict[str, ResultRecord]] = {}
+    for record in records:
+        by_system.setdefault(record.system, {})[record.metric] = record
+    leading = {name: found[first] for name, found in by_system.items() if first in found}
+    sign = 1 if records[0].higher_is_better else -1
+    top = max((sign * r.mean for r in leading.values()), default=0.0)
+    controls = [sign * r.mean for r in leading.values() if r.role in ("baseline", "untrained")]
+    rows: list[tuple[str, ...]] = []
+    best: set[int] = set()
+    notes: list[str] = []
+    with_claims = any(r.published or r.verdict for r in leading.values())
+    for name, found in by_system.items():
+        lead = found.get(first)
+        shown = lead or next(iter(found.values()))
+        cells = [name, _ROLES[shown.role], _value(lead)]
+        if with_claims:
+            cells += [_published(lead), (lead.verdict if lead else None) or ""]
+        cells += [_value(found.get(metric)) for metric in rest]
+        cells += [_number(shown.seconds), _number(shown.peak_mb), str(len(shown.values))]
+        if lead and sign * lead.mean == top:
+            best.add(len(rows))
+        if lead and lead.role == "method" and controls and sign * lead.mean < max(controls):
+            notes.append(f"{name} does not reach the best control here.")
+        if lead and lead.published and not lead.published.comparable:
+            notes.append(f"{name}: the published number is not comparable ({lead.published.why}).")
+        rows.append(tuple(cells))
+    columns = ["system", "role", first]
+    columns += ["published", "verdict"] if with_claims else []
+    columns += [*rest, "seconds", "MB", "seeds"]
+    sample = records[0]
+    title = f"{sample.dataset} ({sample.split})" if sample.split else sample.dataset
+    return Table(title, tuple(columns), tuple(rows), frozenset(best), tuple(notes))
+
+
+def _value(record: ResultRecord | None) -> str:
+    if record is None:
+        return ""
+    digits = 2 if abs(record.mean) < 1000 else 0
+    mean = f"{record.mean:.{digits}f}"
+    return mean if record.std is None else f"{mean} ± {record.std:.{digits}f}"
+
+
+def _published(record: ResultRecord | None) -> str:
+    if record is None or record.published is None or record.published.value is None:
+        return ""
+    return f"{record.published.value:g}" + ("" if record.published.comparable else " (not comparable)")
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.1f}"
+
+
+def markdown(table: Table) -> str:
+    """The table as GitHub Markdown, notes below."""
+    lines = [
+        f"### {table.title}",
+        "",
+        "| " + " | ".join(table.columns) + " |",
+        "|" + "|".join("---" if i < 2 else "---:" for i in range(len(table.columns))) + "|",
+    ]
+    for number, row in enumerate(table.rows):
+        cells = list(row)
+        if number in table.best:
+            cells[2] = f"**{cells[2]}**"
+        lines.append("| " + " | ".join(cells) + " |")
+    if table.notes:
+        lines += ["", *(f"- {note}" for note in table.notes)]
+    return "\n".join(lines) + "\n"
+
+
+def print_tables(records: Sequence[ResultRecord], console: Console | None = None) -> None:
+    """Print every table on stdout; in a pipe 120 characters wide."""
+    console = console or Console()
+    if not console.is_terminal:
+        console = Console(width=140)
+    for table in tables(records):
+        shown = RichTable(*table.columns, title=table.title, title_justify="left", caption_justify="left")
+        for column in shown.columns[2:]:
+            column.justify = "right"
+        for number, row in enumerate(table.rows):
+            shown.add_row(*row, style="bold" if number in table.best else None)
+        shown.caption = "\n".join(table.notes) or None
+        console.print(shown)
