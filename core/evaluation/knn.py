@@ -1,7 +1,5 @@
 """Weighted k-nearest-neighbour classification of frozen embeddings."""
 
-from typing import Self
-
 import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
@@ -42,7 +40,7 @@ class KnnEvaluator:
         self.temperature = temperature
         self.tile = tile
 
-    def fit(self, features: Float[Tensor, "n d"], labels: Int64[Tensor, " n"]) -> Self:
+    def fit(self, features: Float[Tensor, "n d"], labels: Int64[Tensor, " n"]) -> "KnnEvaluator":
         """Remember the training rows.
 
         Raises:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import matplotlib as mpl
 import numpy as np
 from matplotlib.figure import Figure
+from numpy.typing import NDArray
 
 from core.atomic import atomic_write
 from core.errors import UserError
@@ -79,7 +80,7 @@ def growth_plot(curves: dict[str, tuple[Sequence[float], Sequence[float]]], *, x
 
 
 def embedding_plot(
-    embeddings: np.ndarray[Any, Any], labels: Sequence[str | None] | None, path: Path, *, title: str, seed: int = 0
+    embeddings: NDArray[Any], labels: Sequence[str | None] | None, path: Path, *, title: str, seed: int = 0
 ) -> None:
     """A 2-D map of embeddings as a PNG file: t-SNE to 5,000 rows, beyond that the first two principal components.
 
@@ -119,7 +120,7 @@ def embedding_plot(
         figure.savefig(file, format="png", dpi=140)
 
 
-def _project(x: np.ndarray[Any, Any], seed: int) -> tuple[np.ndarray[Any, Any], str]:
+def _project(x: NDArray[Any], seed: int) -> tuple[NDArray[Any], str]:
     from sklearn.decomposition import PCA
     from sklearn.manifold import TSNE
 

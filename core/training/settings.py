@@ -81,7 +81,7 @@ def resolve_settings(kind: type[T], *layers: tuple[str, Mapping[str, Any]]) -> T
         values.update(layer)
         try:
             parsed = parser.parse_object({"value": dict(values)}, defaults=True)
-            result = parser.instantiate_classes(parsed).value
+            result = parser.instantiate(parsed).value
         except (TypeError, ValueError, KeyError) as error:
             raise UserError(f"{source}: {_short(error)}") from error
     if not layers:

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from scipy.sparse import csr_matrix, issparse
 from torch import Tensor
 
@@ -22,8 +23,8 @@ _MOST_DEGREES = 400
 def graph_from_arrays(
     source: str,
     x: Any,
-    edges: np.ndarray[Any, Any],
-    y: np.ndarray[Any, Any] | None = None,
+    edges: NDArray[Any],
+    y: NDArray[Any] | None = None,
     *,
     name: str,
     log_repeats: bool = True,
@@ -48,7 +49,8 @@ def graph_from_arrays(
         raise UserError(f"{source} holds no node")
     if width == 0:
         raise UserError(f"{source} holds no feature column; give at least one (for example the degree)")
-    values = x.data if issparse(x) else np.asarray(x)
+    sparse: Any = x if issparse(x) else None
+    values = np.asarray(x) if sparse is None else sparse.data
     if not np.isfinite(values).all():
         row = int(np.argwhere(~np.isfinite(np.asarray(x.sum(1)).reshape(-1)))[0, 0])
         raise UserError(f"{source}: node {row} has a feature that is NaN or infinite; fill or drop it")
@@ -69,7 +71,7 @@ def graph_from_arrays(
 
 
 def _features(x: Any, dense_bytes: int) -> Tensor:
-    if not issparse(x):
+    if isinstance(x, np.ndarray):
         return torch.from_numpy(np.ascontiguousarray(x, dtype=np.float32))
     if dense_bytes <= _DENSE_BYTES:
         return torch.from_numpy(x.toarray().astype(np.float32))
@@ -86,13 +88,13 @@ def _features(x: Any, dense_bytes: int) -> Tensor:
 
 def set_from_arrays(
     source: str,
-    node_ptr: np.ndarray[Any, Any],
-    edges: np.ndarray[Any, Any],
-    graph_label: np.ndarray[Any, Any] | None,
-    node_label: np.ndarray[Any, Any] | None,
+    node_ptr: NDArray[Any],
+    edges: NDArray[Any],
+    graph_label: NDArray[Any] | None,
+    node_label: NDArray[Any] | None,
     *,
     name: str,
-    attributes: np.ndarray[Any, Any] | None = None,
+    attributes: NDArray[Any] | None = None,
     **rest: Any,
 ) -> GraphSet:
     """Build a set of graphs with the features that GraphMAE's protocol gives it (:func:`features_of_set`).
@@ -135,7 +137,7 @@ def set_from_arrays(
 
 
 def features_of_set(
-    edge_index: Tensor, num_nodes: int, node_label: np.ndarray[Any, Any] | None, attributes: np.ndarray[Any, Any] | None
+    edge_index: Tensor, num_nodes: int, node_label: NDArray[Any] | None, attributes: NDArray[Any] | None
 ) -> Tensor:
     """One-hot node labels if there are at least two; else the attributes; else one-hot degrees.
 

@@ -16,7 +16,7 @@ __all__ = [
 ]
 
 
-def sort_by_target(edge_index: Int64[Tensor, "2 e"], num_nodes: int) -> Int64[Tensor, "2 e"]:
+def sort_by_target(edge_index: Int64[Tensor, "2 e"], num_nodes: int) -> Int64[Tensor, "2 f"]:
     """Edges in the order (target, source), each once.
 
     >>> sort_by_target(torch.tensor([[2, 0, 0], [1, 1, 1]]), 3).tolist()

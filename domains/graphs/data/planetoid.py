@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from scipy.sparse import csr_matrix, lil_matrix, vstack
 
 from core.errors import UserError
@@ -93,7 +94,7 @@ def _load(path: Path) -> Any:
         raise UserError(f"cannot read {path}: {error.strerror}; a Planetoid set needs all eight files") from error
 
 
-def _test_index(path: Path) -> np.ndarray[Any, np.dtype[np.int64]]:
+def _test_index(path: Path) -> NDArray[np.int64]:
     try:
         return np.loadtxt(path, dtype=np.int64, ndmin=1)
     except OSError as error:
@@ -102,7 +103,7 @@ def _test_index(path: Path) -> np.ndarray[Any, np.dtype[np.int64]]:
         raise UserError(f"{path} must hold one node number per line: {error}") from error
 
 
-def _classes(one_hot: Any) -> np.ndarray[Any, np.dtype[np.int64]]:
+def _classes(one_hot: Any) -> NDArray[np.int64]:
     """Column of the 1; a row of zeros has no class."""
     matrix = np.asarray(one_hot)
     return np.where(matrix.sum(1) > 0, matrix.argmax(1), -1).astype(np.int64)

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from core.errors import UserError
 from domains.graphs.data.assemble import set_from_arrays
@@ -11,7 +12,7 @@ from domains.graphs.data.graph import GraphSet
 
 __all__ = ["parse_compact", "read_compact", "read_tu", "tu_name"]
 
-Ints = np.ndarray[Any, np.dtype[np.int64]]
+Ints = NDArray[np.int64]
 
 
 def tu_name(folder: Path) -> str | None:
@@ -58,14 +59,14 @@ def read_tu(folder: str | Path, **facts: Any) -> GraphSet:
     )
 
 
-def _rows(path: Path, count: int) -> np.ndarray[Any, np.dtype[np.float64]]:
+def _rows(path: Path, count: int) -> NDArray[np.float64]:
     values = _numbers(path)
     if len(values) != count:
         raise UserError(f"{path} has {len(values)} lines, but there are {count} nodes")
     return values
 
 
-def _numbers(path: Path, columns: int | None = None) -> np.ndarray[Any, np.dtype[np.float64]]:
+def _numbers(path: Path, columns: int | None = None) -> NDArray[np.float64]:
     try:
         values = np.loadtxt(path, delimiter=",", ndmin=2)
     except OSError as error:
@@ -97,7 +98,7 @@ def read_compact(path: str | Path, **facts: Any) -> GraphSet:
     return set_from_arrays(str(path), pointer, edges, label, tag, name=path.stem, attributes=attributes, facts=facts)
 
 
-def parse_compact(path: Path) -> tuple[Ints, Ints, Ints, Ints, np.ndarray[Any, Any] | None]:
+def parse_compact(path: Path) -> tuple[Ints, Ints, Ints, Ints, NDArray[Any] | None]:
     """The arrays of a compact file: node pointer, graph labels, node tags, (e, 2) edges in file order, attributes.
 
     Raises:

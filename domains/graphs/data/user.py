@@ -8,6 +8,7 @@ import networkx as nx
 import numpy as np
 import pandas as pd
 import torch
+from numpy.typing import NDArray
 
 from core.errors import UserError
 from domains.graphs.data.assemble import graph_from_arrays
@@ -201,9 +202,7 @@ def _end_columns(edges: pd.DataFrame, name: str) -> tuple[str, str]:
     raise UserError(f"{name} must have the columns source and target, it has {', '.join(columns) or 'none'}")
 
 
-def _positions(
-    values: pd.Series, position: "pd.Series[int]", name: str, column: str, node_name: str
-) -> np.ndarray[Any, Any]:
+def _positions(values: pd.Series, position: "pd.Series[int]", name: str, column: str, node_name: str) -> NDArray[Any]:
     keys = _key(values)
     if keys.isna().any():
         raise UserError(f"{name}: row {_row(keys.isna())} has no {column}")
@@ -215,10 +214,10 @@ def _positions(
             f"{name}: row {_row(unknown)}: {column} {which!r} is no id of {node_name} "
             f"({int(unknown.sum())} such ends); add the node or delete the edge"
         )
-    return cast("np.ndarray[Any, Any]", found.astype(np.int64))
+    return cast("NDArray[Any]", found.astype(np.int64))
 
 
-def _features(table: pd.DataFrame, name: str) -> np.ndarray[Any, Any]:
+def _features(table: pd.DataFrame, name: str) -> NDArray[Any]:
     if table.shape[1] == 0:
         raise UserError(f"{name} has no feature column beside id, label and split; add at least one number per node")
     for column in table.columns:
@@ -237,10 +236,10 @@ def _features(table: pd.DataFrame, name: str) -> np.ndarray[Any, Any]:
             raise UserError(
                 f"{name}: row {_row(pd.Series(bad))} has no finite number in {column!r}; fill it in or delete the row"
             )
-    return cast("np.ndarray[Any, Any]", table.to_numpy(dtype=np.float32))
+    return cast("NDArray[Any]", table.to_numpy(dtype=np.float32))
 
 
-def _labels(values: pd.Series, name: str, column: str) -> tuple[np.ndarray[Any, Any], tuple[str, ...]]:
+def _labels(values: pd.Series, name: str, column: str) -> tuple[NDArray[Any], tuple[str, ...]]:
     codes, uniques = pd.factorize(values, sort=True)
     if len(uniques) < 2:
         only = f"only {uniques[0]!r}" if len(uniques) else "nothing"

@@ -16,8 +16,8 @@ __all__ = ["GINConv", "LinearLayer"]
 class GINConv(nn.Module):
     """``out_i = MLP((1 + eps) h_i + sum_j h_j)`` with eps fixed at 0 and MLP = Linear, norm, activation, Linear.
 
-    Xu et al. 2019, arXiv 1810.00826, eq. 4.1. The adjacency holds a self-loop per node, so a node counts twice:
-    2 h_i + neighbours. GraphMAE's released code behaves like that, and so do we.
+    Xu et al. 2019, arXiv 1810.00826, eq. 4.1. The sum runs over the adjacency's edges, a self-loop among them,
+    so a node counts twice: 2 h_i + neighbours. GraphMAE's released code behaves like that, and so do we.
 
     Args:
         in_dim: width of the input.
@@ -57,8 +57,9 @@ class GINConv(nn.Module):
         """Rows of the adjacency's targets."""
         x = drop(x, self.feat_drop if self.training else 0.0, generator)
         dense = x if isinstance(x, Tensor) else x.dense()
-        out: Tensor = self.mlp(aggregate(dense.unsqueeze(1), adjacency).squeeze(1))
-        return out if self.skip is None else out + adjacency.rows(self.skip(dense))
+        own = adjacency.rows(dense)
+        out: Tensor = self.mlp(own + aggregate(dense.unsqueeze(1), adjacency).squeeze(1))
+        return out if self.skip is None else out + self.skip(own)
 
 
 class LinearLayer(nn.Module):
