@@ -54,7 +54,7 @@ def graph_from_arrays(
     if not np.isfinite(values).all():
         row = int(np.argwhere(~np.isfinite(np.asarray(x.sum(1)).reshape(-1)))[0, 0])
         raise UserError(f"{source}: node {row} has a feature that is NaN or infinite; fill or drop it")
-    edge_index = torch.from_numpy(np.ascontiguousarray(np.asarray(edges, dtype=np.int64).reshape(-1, 2).T))
+    edge_index = torch.from_numpy(np.array(np.asarray(edges).reshape(-1, 2).T, dtype=np.int64, order="C"))
     outside = (edge_index < 0) | (edge_index >= nodes)
     if outside.any():
         edge = int(outside.any(0).nonzero()[0])
@@ -66,13 +66,13 @@ def graph_from_arrays(
     # each edge in both directions is the usual form of an undirected graph, and nothing to report
     if repeats and repeats * 2 != edge_index.shape[1] - loops and log_repeats:
         _log.info("%s: %d repeated edges left out; the graph is read as undirected", source, repeats)
-    labels = None if y is None else torch.from_numpy(np.asarray(y, dtype=np.int64))
+    labels = None if y is None else torch.from_numpy(np.array(y, dtype=np.int64))
     return GraphData(_features(x, nodes * width * 4), clean, labels, name=name, **rest)
 
 
 def _features(x: Any, dense_bytes: int) -> Tensor:
     if isinstance(x, np.ndarray):
-        return torch.from_numpy(np.ascontiguousarray(x, dtype=np.float32))
+        return torch.from_numpy(np.array(x, dtype=np.float32, order="C"))  # a copy: pandas hands out read-only views
     if dense_bytes <= _DENSE_BYTES:
         return torch.from_numpy(x.toarray().astype(np.float32))
     matrix: Any = csr_matrix(x)  # type: ignore[call-overload, unused-ignore]

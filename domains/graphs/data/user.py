@@ -107,7 +107,7 @@ def from_tables(
     label_column = _optional_column(nodes, label_column, "label", node_name)
     split_column = _optional_column(nodes, split_column, "split", node_name)
     ids = _ids(nodes[id_column], node_name, id_column)
-    first, second = _end_columns(edges, edge_name)
+    first, second = _end_columns(edges, edge_name, ids)
     position = pd.Series(np.arange(len(ids)), index=ids)
     ends = [_positions(edges[column], position, edge_name, column, node_name) for column in (first, second)]
     used = [c for c in (id_column, label_column, split_column) if c is not None]
@@ -184,7 +184,7 @@ def _row(mask: pd.Series) -> int:
     return int(np.argmax(mask.to_numpy())) + 2
 
 
-def _end_columns(edges: pd.DataFrame, name: str) -> tuple[str, str]:
+def _end_columns(edges: pd.DataFrame, name: str, ids: Any) -> tuple[str, str]:
     columns = [str(c) for c in edges.columns]
     for pair in _ENDS:
         if set(pair) <= set(columns):
@@ -195,9 +195,9 @@ def _end_columns(edges: pd.DataFrame, name: str) -> tuple[str, str]:
                     f"supported); delete them and keep {pair[0]} and {pair[1]}"
                 )
             return pair
-    if len(columns) == 2 and not all(c.strip().lstrip("-").isdigit() for c in columns):
+    if len(columns) == 2 and not (columns[0].strip() in ids and columns[1].strip() in ids):
         return columns[0], columns[1]
-    if len(columns) == 2:
+    if len(columns) == 2:  # the first line names two nodes: it is an edge
         raise UserError(f"{name} begins with {','.join(columns)}: it has no header; put the line source,target on top")
     raise UserError(f"{name} must have the columns source and target, it has {', '.join(columns) or 'none'}")
 

@@ -137,7 +137,7 @@ def test_mask_token_gets_a_gradient_and_embed_ignores_it():
         {"encoder": "sage", "decoder": "sage", "activation": "relu"},
         {"encoder": "gat", "decoder": "mlp"},
         {"encoder": "mlp", "decoder": "linear"},
-        {"drop_edge": 0.5, "norm": "layer"},
+        {"norm": "layer"},
         {"concat_hidden": True},
         {"loss": "mse", "activation": "elu"},
         {"out_heads": 5, "replace_rate": 0.0},
