@@ -1,6 +1,7 @@
 """jsonargparse with our manners: dashes or underscores, near names on a miss, one message instead of a usage dump."""
 
 import re
+from argparse import ArgumentError
 from collections.abc import Sequence
 from typing import NoReturn
 
@@ -23,6 +24,7 @@ class CommandParser(ArgumentParser):
     def __init__(self, prog: str, description: str, example: str = "") -> None:
         super().__init__(
             prog=prog,
+            usage=f"{prog} [options]",
             description=description,
             epilog=f"example: {example}" if example else None,
             exit_on_error=False,
@@ -52,7 +54,7 @@ class CommandParser(ArgumentParser):
             return self.parse_args(tidy)
         except UserError:
             raise
-        except (TypeError, ValueError, KeyError) as error:
+        except (TypeError, ValueError, KeyError, ArgumentError) as error:
             raise UserError(_tidy(str(error))) from error
 
     def _flags(self) -> list[str]:

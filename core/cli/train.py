@@ -57,6 +57,9 @@ def run_train(domain: Domain, words: Sequence[str]) -> int:
     task = resolve(domain.task)()
     groups = {"": settings_class, "evaluate.": task.evaluation_settings, "fit": FitSettings}
     parser = _make_parser(domain, registry, name, groups)
+    if "-h" in words or "--help" in words:
+        print(parser.format_help())
+        return 0
     chosen = parser.read(words[1:])
     file = dict(read_yaml(chosen.config)) if chosen.config else {}
     file_evaluation = file.pop("evaluate", {})

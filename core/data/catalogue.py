@@ -120,5 +120,5 @@ def find(name: str) -> DataSet:
     if len(found) > 1:
         raise UserError(f"{name!r} is in several domains; say {' or '.join(f'{e.domain}/{e.name}' for e in found)}")
     if not found:
-        raise unknown_name("data set", name, [f"{e.domain}/{e.name}" for e in catalogue()])
+        raise unknown_name("data set", name, [e.name if not slash else f"{e.domain}/{e.name}" for e in catalogue()])
     return found[0]

@@ -9,6 +9,7 @@ from typing import Any
 
 from lightning.pytorch import Callback
 
+from core.errors import UserError
 from core.registry import Registry
 from core.training.artifact import package_versions, save_method
 from core.training.fit import fit
@@ -92,13 +93,17 @@ def train(
         "evaluate": asdict(evaluation),
         "fit": asdict(fit_settings),
     }
-    loaded = task.load(data)  # before the folder is made: bad data leaves nothing behind
+    # data and module come before the folder, so that bad data and bad settings leave nothing behind
+    loaded = task.load(data)
+    generator = seed_everything(fit_settings.seed)
+    try:
+        method = task.build(name, settings, loaded, generator)
+    except ValueError as error:
+        raise UserError(str(error)) from error
     run.open(config, resume=resume)
     finished = run.read_result() if resume else None
     if finished:
         return RunResult(folder, finished["scores"], finished["seconds"])
-    generator = seed_everything(fit_settings.seed)
-    method = task.build(name, settings, loaded, generator)
     started = time.monotonic()
     result = fit(
         method,

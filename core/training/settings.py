@@ -1,6 +1,7 @@
 """How a run is carried out (not what is learned), and the one rule by which settings override each other."""
 
 import dataclasses
+from argparse import ArgumentError
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
@@ -82,7 +83,7 @@ def resolve_settings(kind: type[T], *layers: tuple[str, Mapping[str, Any]]) -> T
         try:
             parsed = parser.parse_object({"value": dict(values)}, defaults=True)
             result = parser.instantiate(parsed).value
-        except (TypeError, ValueError, KeyError) as error:
+        except (TypeError, ValueError, KeyError, ArgumentError) as error:
             raise UserError(f"{source}: {_short(error)}") from error
     if not layers:
         return kind()
