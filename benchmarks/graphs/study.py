@@ -1,14 +1,17 @@
 """Run the graphs study."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from benchmarks.graphs.plan import DATASETS, plan
 from benchmarks.graphs.published import PUBLISHED
-from core.errors import unknown_name
+from benchmarks.graphs.speed import large_graph_records, speed_records
+from core.errors import UserError, unknown_name
 from core.evaluation import Verdict, paired_test
 from core.reporting import Cell, CellResult, ResultRecord, collect, run_cells, write_records
 from core.training import FitSettings, preset_names, read_preset, resolve_settings, train
@@ -50,12 +53,18 @@ def run(profile: str, seeds: int | None, out: Path, only: Sequence[str] = ()) ->
     Raises:
         UserError: an unknown part.
     """
-    parts = DATASETS[profile]
+    timed = _TIMED if profile == "cpu" else {}
+    parts = [*DATASETS[profile], *timed]
     for name in only:
         if name not in parts:
             raise unknown_name(f"part of the {profile} profile", name, parts)
-    records = []
+    records: list[ResultRecord] = []
     for part in only or parts:
+        if part in timed:
+            measured = timed[part]()
+            write_records(measured, out / "graphs" / f"{profile}-{part.replace(' ', '-')}.json")
+            records += measured
+            continue
         cells = plan(profile, part, seeds)
         folder = out / "graphs" / "cells" / profile
 
@@ -77,6 +86,22 @@ def run(profile: str, seeds: int | None, out: Path, only: Sequence[str] = ()) ->
         write_records(part_records, out / "graphs" / f"{profile}-{part.replace(' ', '-')}.json")
         records += part_records
     return records
+
+
+def _time_epochs() -> list[ResultRecord]:
+    torch.set_num_threads(2)
+    cora = _CachedTask().load("cora")
+    if not isinstance(cora, GraphData):
+        raise UserError("cora must be one graph")
+    return speed_records(cora, "cpu")
+
+
+def _time_large_graph() -> list[ResultRecord]:
+    torch.set_num_threads(2)
+    return large_graph_records("cpu")
+
+
+_TIMED: dict[str, Callable[[], list[ResultRecord]]] = {"speed": _time_epochs, "large graph": _time_large_graph}
 
 
 def _run_cell(cell: Cell, runs: Path) -> tuple[dict[str, float], dict[str, Any]]:
