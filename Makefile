@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 export PYTHONHASHSEED := 0
 
-.PHONY: bench test lint types unit notebooks docs clean
+.PHONY: bench test lint types unit notebooks docs pages clean
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
@@ -36,13 +36,16 @@ types: $(VENV)/installed-dev  ## mypy --strict on core and domains
 	$(BIN)/mypy
 
 unit: $(VENV)/installed-dev  ## doctests, unit and integration tests
-	$(BIN)/pytest -n 2 --dist worksteal --doctest-modules core domains tests
+	$(BIN)/pytest -n 2 --dist worksteal --doctest-modules --ignore tests/notebooks core domains tests
 
 notebooks: $(VENV)/installed-dev  ## run every notebook from a clean kernel
 	$(BIN)/pytest --no-header tests/notebooks
 
 docs: $(VENV)/installed-dev  ## build the documentation site into site/
 	$(BIN)/zensical build --clean --strict
+
+pages: $(VENV)/installed-run  ## regenerate docs/results and the README's table from benchmarks/results
+	$(BIN)/counterpoint report benchmarks/results --pages docs/results --summary README.md
 
 clean:  ## remove everything that was built
 	rm -rf $(VENV) build dist site *.egg-info

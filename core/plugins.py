@@ -6,7 +6,8 @@ until one of its commands is chosen.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from importlib.metadata import entry_points
 
 from core.errors import UserError, unknown_name
@@ -39,8 +40,9 @@ class Domain:
         name: import name below ``domains`` and word on the command line.
         summary: one line.
         methods: ``"module:REGISTRY"`` of the domain's methods.
-        task: ``"module:Task"``, the domain's implementation of :class:`core.training.Task`, used by ``train``.
+        task: ``"module:Task"``, the domain's implementation of `core.training.Task`, used by ``train``.
         catalogue: package that holds ``catalogue.toml`` (and a folder ``presets``).
+        embedded: names and titles of data that need no download.
         commands: the jobs besides ``train`` and ``evaluate``, which every domain has.
     """
 
@@ -49,6 +51,7 @@ class Domain:
     methods: str
     task: str
     catalogue: str
+    embedded: Mapping[str, str] = field(default_factory=dict)
     commands: tuple[Command, ...] = ()
 
 
@@ -70,7 +73,12 @@ class Benchmark:
 def _load(group: str, kind: type) -> dict[str, object]:
     found: dict[str, object] = {}
     for point in sorted(entry_points(group=group), key=lambda p: p.name):
-        plugin = point.load()
+        try:
+            plugin = point.load()
+        except (ImportError, AttributeError) as error:
+            raise UserError(
+                f"entry point {point.value!r} in {group} cannot be loaded ({error}); update or uninstall its package"
+            ) from error
         if not isinstance(plugin, kind):
             raise UserError(
                 f"entry point {point.value!r} in {group} is a {type(plugin).__name__}, not a {kind.__name__}"
@@ -87,7 +95,7 @@ def domains() -> dict[str, Domain]:
 
 
 def domain(name: str) -> Domain:
-    """The domain called ``name``; raises :class:`~core.errors.UserError` with near names if there is none."""
+    """The domain called ``name``; raises `core.errors.UserError` with near names if there is none."""
     known = domains()
     if name not in known:
         raise unknown_name("domain", name, known)

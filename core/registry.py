@@ -79,7 +79,7 @@ class Registry:
         self._entries[name] = Entry(name, target, settings, paper, summary, facts)
 
     def describe(self, name: str) -> Entry:
-        """The entry of ``name``; raises :class:`~core.errors.UserError` with near names if there is none."""
+        """The entry of ``name``; raises `core.errors.UserError` with near names if there is none."""
         if name not in self._entries:
             raise unknown_name(self.kind, name, self._entries)
         return self._entries[name]

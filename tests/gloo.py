@@ -19,7 +19,7 @@ PATIENCE = 120
 
 
 class GlooPool:
-    """``world`` processes that form one group, until :meth:`close`.
+    """``world`` processes that form one group, until `close`.
 
     ``run(function, *args)`` calls the function, which must be importable by name, in each process and returns the
     results by rank. An exception in any process is raised here with its traceback.

@@ -48,7 +48,7 @@ def measure_epochs(graph: GraphData, epochs: int) -> dict[str, float]:
 
 
 def speed_records(graph: GraphData, profile: str, epochs: int = 15) -> list[ResultRecord]:
-    """Records of :func:`measure_epochs` over three repeats, with the ratio of each repeat."""
+    """Records of `measure_epochs` over three repeats, with the ratio of each repeat."""
     repeats = [measure_epochs(graph, epochs) for _ in range(_REPEATS)]
     rows: dict[str, tuple[Role, list[float], str]] = {
         "plain PyG": ("baseline", [r["plain PyG"] for r in repeats], "CPU s per epoch"),

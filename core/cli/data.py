@@ -49,19 +49,28 @@ def _list(words: list[str]) -> None:
     if words:
         raise UserError(f"counterpoint data list takes nothing more, got {' '.join(words)}")
     from core.data import catalogue, data_root, is_present
+    from core.plugins import domains
 
     table = Table("name", "title", "size", "licence", "here", title=f"data sets ({data_root()})", title_justify="left")
     for entry in catalogue():
         size = f"{entry.bytes / 1e6:.2f} MB"
         here = "yes" if is_present(entry) else "no"
         table.add_row(f"{entry.domain}/{entry.name}", entry.title, size, entry.licence, here)
+    for domain in domains().values():
+        for name, title in domain.embedded.items():
+            table.add_row(f"{domain.name}/{name}", title, "", "comes with a dependency", "built in")
     Console(width=140).print(table)
 
 
 def _show(words: list[str]) -> None:
     from core.data import find, folder_of, is_present
 
-    entry = find(_one_name("show", words))
+    name = _one_name("show", words)
+    built_in = _built_in(name)
+    if built_in is not None:
+        print(f"{name}: {built_in}; built in, nothing to fetch")
+        return
+    entry = find(name)
     print(f"{entry.domain}/{entry.name}: {entry.title}")
     print(f"licence:  {entry.licence}\nsource:   {entry.source}\ncitation: {entry.citation}")
     print(f"folder:   {folder_of(entry)} ({'present' if is_present(entry) else 'not fetched'})")
@@ -75,4 +84,19 @@ def _show(words: list[str]) -> None:
 def _fetch(words: list[str]) -> None:
     from core.data import fetch
 
-    print(fetch(_one_name("fetch", words)))
+    name = _one_name("fetch", words)
+    if _built_in(name) is not None:
+        print(f"{name} is built in, there is nothing to fetch")
+        return
+    print(fetch(name))
+
+
+def _built_in(name: str) -> str | None:
+    """Title of an embedded data set; None if it is none."""
+    from core.plugins import domains
+
+    owner, _, plain = name.rpartition("/")
+    for domain in domains().values():
+        if plain in domain.embedded and owner in ("", domain.name):
+            return domain.embedded[plain]
+    return None

@@ -1,19 +1,46 @@
 """jsonargparse with our manners: dashes or underscores, near names on a miss, one message instead of a usage dump."""
 
 import re
-from argparse import ArgumentError
+from argparse import Action, ArgumentError
 from collections.abc import Sequence
-from typing import NoReturn
+from types import NoneType
+from typing import Any, Literal, NoReturn, get_args, get_origin
 
-from jsonargparse import ArgumentParser, Namespace
+from jsonargparse import ArgumentParser, DefaultHelpFormatter, Namespace
 
 from core.errors import UserError, unknown_name
 
-__all__ = ["CommandParser"]
+__all__ = ["CommandParser", "shown_type"]
+
+
+class _Help(DefaultHelpFormatter):
+    """One line per flag where it fits, and only what our own texts say: no machine-made types and defaults."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **{**kwargs, "max_help_position": 36, "width": 120})  # type: ignore[no-untyped-call]
+
+    def _get_help_string(self, action: Action) -> str:
+        return (action.help or "").replace("``", "")
+
+
+def shown_type(hint: Any) -> str:
+    """How a value of this type is named in the help: ``FLOAT``, ``{a,b}``.
+
+    >>> shown_type(Literal["a", "b"] | None), shown_type(float | None)
+    ('{a,b}', 'FLOAT')
+    """
+    if get_origin(hint) is Literal:
+        return "{" + ",".join(str(value) for value in get_args(hint)) + "}"
+    inner = [part for part in get_args(hint) if part is not NoneType]
+    if len(inner) == 1:
+        return shown_type(inner[0])
+    if hint is bool:
+        return "{true,false}"
+    return "WORD" if hint is str else getattr(hint, "__name__", "VALUE").upper()
 
 
 class CommandParser(ArgumentParser):
-    """A parser that raises :class:`~core.errors.UserError` and knows the nearest flag.
+    """A parser that raises `core.errors.UserError` and knows the nearest flag.
 
     Args:
         prog: the command as typed, ``"counterpoint graphs train graphmae"``.
@@ -29,6 +56,7 @@ class CommandParser(ArgumentParser):
             epilog=f"example: {example}" if example else None,
             exit_on_error=False,
             default_env=False,
+            formatter_class=_Help,
         )
 
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
@@ -41,14 +69,14 @@ class CommandParser(ArgumentParser):
         Raises:
             UserError: unknown flag, missing or bad value.
         """
-        known = self._flags()
+        known = {flag.replace("_", "-"): flag for flag in self._flags()}
         tidy = []
         for word in words:
             name, equals, value = word.partition("=")
-            if name.startswith("--") and name not in known and name.replace("-", "_").replace("__", "--", 1) in known:
-                name = name.replace("-", "_").replace("__", "--", 1)
-            if name.startswith("--") and name not in known:
-                raise unknown_name("flag", name, known)
+            if name.startswith("--"):
+                if name.replace("_", "-") not in known:
+                    raise unknown_name("flag", name, known)
+                name = known[name.replace("_", "-")]
             tidy.append(name + equals + value)
         try:
             return self.parse_args(tidy)

@@ -9,7 +9,7 @@ from typing import Any, get_type_hints
 from rich.console import Console
 from rich.table import Table
 
-from core.cli.parser import CommandParser
+from core.cli.parser import CommandParser, shown_type
 from core.errors import UserError, unknown_name
 from core.plugins import Domain
 from core.registry import Registry, resolve
@@ -55,7 +55,11 @@ def run_train(domain: Domain, words: Sequence[str]) -> int:
     from core.training import FitSettings, resolve_settings, train
 
     task = resolve(domain.task)()
-    groups = {"": settings_class, "evaluate.": task.evaluation_settings, "fit": FitSettings}
+    groups = {
+        ("what is learned", ""): settings_class,
+        ("how it is scored", "evaluate."): task.evaluation_settings,
+        ("how it is run", ""): FitSettings,
+    }
     parser = _make_parser(domain, registry, name, groups)
     if "-h" in words or "--help" in words:
         print(parser.format_help())
@@ -117,32 +121,45 @@ def _choose_preset(domain: Domain, asked: str | None, data: str | None) -> str |
     return None
 
 
-def _make_parser(domain: Domain, registry: Registry, name: str, groups: dict[str, type]) -> CommandParser:
+def _make_parser(domain: Domain, registry: Registry, name: str, groups: dict[tuple[str, str], type]) -> CommandParser:
     entry = registry.describe(name)
     parser = CommandParser(
         f"counterpoint {domain.name} train {name}",
         f"{entry.summary} ({entry.paper})",
         f"counterpoint {domain.name} train {name} --seed 1 --out runs/{name}",
     )
-    parser.add_argument("--data", type=str, default=None, help="catalogue name or path (default: embedded data)")
-    parser.add_argument("--preset", type=str, default=None, help="settings of a data set; none: plain defaults")
-    parser.add_argument("--config", type=str, default=None, help="YAML file of settings, overridden by flags")
-    parser.add_argument("--out", type=str, default=None, help="run folder (default: runs/DOMAIN/METHOD-DATA-SEED)")
+    parser.add_argument(
+        "--data", type=str, default=None, metavar="NAME|PATH", help="catalogue name or path (default: embedded data)"
+    )
+    parser.add_argument(
+        "--preset", type=str, default=None, metavar="NAME", help="settings of a data set; none: plain defaults"
+    )
+    parser.add_argument(
+        "--config", type=str, default=None, metavar="FILE", help="YAML file of settings, overridden by flags"
+    )
+    parser.add_argument(
+        "--out", type=str, default=None, metavar="DIR", help="run folder (default: runs/DOMAIN/METHOD-DATA-SEED)"
+    )
     parser.add_argument("--resume", action="store_true", help="continue the run in the folder")
-    for prefix, kind in groups.items():
-        _add_fields(parser, kind, "" if prefix == "fit" else prefix)
+    for (title, prefix), kind in groups.items():
+        _add_fields(parser.add_argument_group(title), kind, prefix)
     return parser
 
 
-def _add_fields(parser: CommandParser, kind: type, prefix: str) -> None:
+def _add_fields(group: Any, kind: type, prefix: str) -> None:
     """One flag per field. The parser's default is None, so that only what was typed overrides presets and files."""
     hints = get_type_hints(kind)
     explained = _attribute_help(kind)
     for field in fields(kind):
         default = field.default if field.default is not MISSING else None
-        text = explained.get(field.name, "").replace("%", "%%")
-        parser.add_argument(
-            f"--{prefix}{field.name}", type=hints[field.name] | None, default=None, help=f"{text} (default: {default})"
+        text = explained.get(field.name, "").removesuffix(".").replace("%", "%%")
+        hint = hints[field.name]
+        group.add_argument(
+            f"--{prefix}{field.name.replace('_', '-')}",
+            type=hint | None,
+            default=None,
+            metavar=shown_type(hint),
+            help=f"{text} [{str(default).lower() if isinstance(default, bool) else default}]",
         )
 
 

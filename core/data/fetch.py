@@ -74,9 +74,9 @@ def _download(raw: RawFile, folder: Path) -> None:
     downloader: Any = pooch.HTTPDownloader(progressbar=sys.stderr.isatty(), timeout=60)
     try:
         pooch.retrieve(raw.url, f"sha256:{raw.sha256}", fname=raw.name, path=folder, downloader=downloader)
-    except ValueError as error:
-        raise OperationError(f"{raw.url} does not have the expected checksum {raw.sha256}: {error}") from error
-    except (RequestException, OSError) as error:
+    except (RequestException, OSError) as error:  # first: a bad address is a RequestException and a ValueError
         raise OperationError(
             f"cannot download {raw.url}: {error}. Put the file by hand at {target} and try again"
         ) from error
+    except ValueError as error:
+        raise OperationError(f"{raw.url} does not have the expected checksum {raw.sha256}: {error}") from error

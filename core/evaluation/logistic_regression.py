@@ -35,7 +35,7 @@ def logistic_regression(
     """Fit scikit-learn's ``LogisticRegression`` on standardised rows for each C and keep the best on ``val``.
 
     Ties go to the stronger regularisation. Relations: the same model class as
-    :class:`~core.evaluation.linear_probe.LinearProbe`, but solved to convergence.
+    `core.evaluation.linear_probe.LinearProbe`, but solved to convergence.
 
     Args:
         features: embeddings of all rows.

@@ -83,7 +83,7 @@ class ProjectionHead(nn.Module):
 
     @property
     def stages(self) -> tuple[str, ...]:
-        """What :meth:`encode` can be asked for, from input to output."""
+        """What `encode` can be asked for, from input to output."""
         return ("backbone", *(f"hidden:{k + 1}" for k in range(len(self.hidden))), "projection")
 
     def encode(self, x: Float[Tensor, "n d"], stage: str = "projection") -> Float[Tensor, "n e"]:

@@ -32,7 +32,7 @@ def clip(
         key: the other, row by row; normalised here.
         temperature: t > 0, the inverse of CLIP's scale. A scalar tensor gets a gradient.
         reduction: "mean" or "sum" over the n pairs, or "none".
-        rows: pairs to score; the others are candidates only (:class:`~core.distributed.GatheredLoss` sets it).
+        rows: pairs to score; the others are candidates only (`core.distributed.GatheredLoss` sets it).
 
     Shape:
         Output is a scalar, or ``(n,)`` with ``reduction="none"``.
@@ -57,7 +57,7 @@ def clip(
 
 
 class CLIPLoss(nn.Module):
-    """:func:`clip` with its temperature as a parameter, or fixed.
+    """`clip` with its temperature as a parameter, or fixed.
 
     The parameter is ``log_scale = log(1 / temperature)``, as in CLIP. Before each use it is put back to at most
     log(max_scale), as CLIP does after each step: clamping in the graph would cut its gradient off for good. Give it to
@@ -99,7 +99,7 @@ class CLIPLoss(nn.Module):
     def forward(
         self, query: Float[Tensor, "n d"], key: Float[Tensor, "n d"], *, rows: slice | None = None
     ) -> Float[Tensor, "..."]:
-        """The loss of one batch; arguments as in :func:`clip`."""
+        """The loss of one batch; arguments as in `clip`."""
         if self.log_scale.requires_grad:
             with torch.no_grad():
                 self.log_scale.clamp_(max=math.log(self.max_scale))

@@ -42,10 +42,10 @@ def dcl(
         reduction: "mean" or "sum" over the 2n terms, or "none".
         negatives: MoCo's form: these replace the negatives of the batch, ``(m, d)`` shared or ``(r, s, d)`` for each
             anchor, and only ``query`` rows are anchors (n terms).
-        positive_weight: w, one per pair; see :func:`positive_weights`.
+        positive_weight: w, one per pair; see `positive_weights`.
         normalize: cosine if true, dot product if not.
         check_finite: look for infinities and NaN in the input first, which costs one pass.
-        rows: pairs to score; the others are candidates only (:class:`~core.distributed.GatheredLoss` sets it).
+        rows: pairs to score; the others are candidates only (`core.distributed.GatheredLoss` sets it).
 
     Shape:
         Output is a scalar; with ``reduction="none"`` ``(2n,)``, first views then second; ``(n,)`` with ``negatives``.
@@ -157,7 +157,7 @@ def negative_positive_coupling(
 
 
 class DCLLoss(SoftmaxLoss):
-    """:func:`dcl` with its settings."""
+    """`dcl` with its settings."""
 
     def __init__(
         self,
@@ -182,7 +182,7 @@ class DCLLoss(SoftmaxLoss):
         negatives: Float[Tensor, "m d"] | Float[Tensor, "r s d"] | None = None,
         rows: slice | None = None,
     ) -> Float[Tensor, "..."]:
-        """The loss of one batch; arguments as in :func:`dcl`."""
+        """The loss of one batch; arguments as in `dcl`."""
         return dcl(
             query,
             key,
@@ -197,10 +197,10 @@ class DCLLoss(SoftmaxLoss):
 
 
 class DCLWLoss(DCLLoss):
-    """:func:`dcl` with the weights of :func:`positive_weights`; its settings are those of both.
+    """`dcl` with the weights of `positive_weights`; its settings are those of both.
 
     Relations:
-        Equals :class:`DCLLoss` where all positives are equally similar.
+        Equals `DCLLoss` where all positives are equally similar.
     """
 
     def __init__(

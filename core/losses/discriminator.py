@@ -52,7 +52,7 @@ def binary_discrimination(
 
 
 class BinaryDiscriminationLoss(nn.Module):
-    """:func:`binary_discrimination` with its reduction."""
+    """`binary_discrimination` with its reduction."""
 
     def __init__(self, *, reduction: Reduction = "mean") -> None:
         super().__init__()
@@ -62,5 +62,5 @@ class BinaryDiscriminationLoss(nn.Module):
     def forward(
         self, positive_logits: Float[Tensor, "..."], negative_logits: Float[Tensor, "..."]
     ) -> Float[Tensor, "..."]:
-        """The loss of one batch; arguments as in :func:`binary_discrimination`."""
+        """The loss of one batch; arguments as in `binary_discrimination`."""
         return binary_discrimination(positive_logits, negative_logits, reduction=self.reduction)

@@ -38,9 +38,9 @@ def info_nce(
         in_batch: whether the other rows of ``key`` are negatives too. ``None``: only if ``negatives`` is not given,
             which is MoCo's form.
         ids: rows with the same id are the same instance, and no negatives of each other. For a few duplicates an id;
-            for classes use :func:`~core.losses.sup_con.sup_con`.
+            for classes use `core.losses.sup_con.sup_con`.
         normalize: cosine if true, dot product if not.
-        rows: anchors to score; the others are candidates only (:class:`~core.distributed.GatheredLoss` sets it).
+        rows: anchors to score; the others are candidates only (`core.distributed.GatheredLoss` sets it).
 
     Shape:
         Output is a scalar, or ``(n,)`` with ``reduction="none"`` (as many as ``rows`` selects).
@@ -98,7 +98,7 @@ def nt_xent(
         key: second views, row by row; normalised here.
         temperature: t > 0. SimCLR's published runs take 0.1 to 0.5.
         reduction: "mean" or "sum" over the 2n anchors, or "none".
-        ids: as in :func:`info_nce`.
+        ids: as in `info_nce`.
         normalize: cosine if true, dot product if not.
         rows: instances to score, in both views.
 
@@ -125,7 +125,7 @@ def nt_xent(
 
 
 class InfoNCELoss(SoftmaxLoss):
-    """:func:`info_nce` with its settings."""
+    """`info_nce` with its settings."""
 
     def __init__(
         self,
@@ -147,7 +147,7 @@ class InfoNCELoss(SoftmaxLoss):
         ids: Int64[Tensor, " n"] | None = None,
         rows: slice | None = None,
     ) -> Float[Tensor, "..."]:
-        """The loss of one batch; arguments as in :func:`info_nce`."""
+        """The loss of one batch; arguments as in `info_nce`."""
         return info_nce(
             query,
             key,
@@ -162,7 +162,7 @@ class InfoNCELoss(SoftmaxLoss):
 
 
 class NTXentLoss(SoftmaxLoss):
-    """:func:`nt_xent` with its settings."""
+    """`nt_xent` with its settings."""
 
     def __init__(self, *, temperature: float = 0.5, reduction: Reduction = "mean", normalize: bool = True) -> None:
         super().__init__(temperature=temperature, reduction=reduction, normalize=normalize)
@@ -175,7 +175,7 @@ class NTXentLoss(SoftmaxLoss):
         ids: Int64[Tensor, " n"] | None = None,
         rows: slice | None = None,
     ) -> Float[Tensor, "..."]:
-        """The loss of one batch; arguments as in :func:`nt_xent`."""
+        """The loss of one batch; arguments as in `nt_xent`."""
         return nt_xent(
             query,
             key,

@@ -50,7 +50,7 @@ def negative_cosine(
 
 
 class NegativeCosineLoss(nn.Module):
-    """:func:`negative_cosine` with its settings."""
+    """`negative_cosine` with its settings."""
 
     def __init__(self, *, reduction: Reduction = "mean", stop_gradient: bool = True) -> None:
         super().__init__()
@@ -59,5 +59,5 @@ class NegativeCosineLoss(nn.Module):
         self.stop_gradient = stop_gradient
 
     def forward(self, query: Float[Tensor, "n d"], key: Float[Tensor, "n d"]) -> Float[Tensor, "..."]:
-        """The loss of one batch; arguments as in :func:`negative_cosine`."""
+        """The loss of one batch; arguments as in `negative_cosine`."""
         return negative_cosine(query, key, reduction=self.reduction, stop_gradient=self.stop_gradient)

@@ -55,7 +55,7 @@ def one_way_terms(
         in_batch: whether the other keys are negatives; ``None`` means only where ``negatives`` is not given.
         ids: rows with the same id are the same instance and no negatives of each other.
         normalize: cosine if true, dot product if not.
-        rows: anchors, see :func:`core.losses.rows.anchor_rows`.
+        rows: anchors, see `core.losses.rows.anchor_rows`.
 
     Raises:
         TypeError: integer tensors.
@@ -101,7 +101,7 @@ def crossed_terms(
     temperature: float | Float[Tensor, ""],
     rows: slice | None = None,
 ) -> tuple[PairTerms, PairTerms]:
-    """Queries against keys, and keys against queries; arguments and errors are those of :func:`one_way_terms`.
+    """Queries against keys, and keys against queries; arguments and errors are those of `one_way_terms`.
 
     With all rows as anchors both directions share one similarity matrix, which halves the products.
     """
@@ -131,7 +131,7 @@ def two_way_terms(
 ) -> PairTerms:
     """Both views against both views: 2n anchors (first view, then second), each with 2(n - 1) negatives.
 
-    Arguments and errors are those of :func:`one_way_terms`; ``rows`` selects instances, in both views.
+    Arguments and errors are those of `one_way_terms`; ``rows`` selects instances, in both views.
     """
     check_paired(query, key)
     check_temperature(temperature)

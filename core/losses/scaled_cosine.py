@@ -83,7 +83,7 @@ def _check_gamma(gamma: float, allow_below_one: bool) -> None:
 
 
 class ScaledCosineErrorLoss(nn.Module):
-    """:func:`scaled_cosine_error` with its settings."""
+    """`scaled_cosine_error` with its settings."""
 
     def __init__(
         self,
@@ -102,7 +102,7 @@ class ScaledCosineErrorLoss(nn.Module):
         self.allow_gamma_below_one = allow_gamma_below_one
 
     def forward(self, prediction: Float[Tensor, "n d"], target: Float[Tensor, "n d"]) -> Float[Tensor, "..."]:
-        """The error of one batch; arguments as in :func:`scaled_cosine_error`."""
+        """The error of one batch; arguments as in `scaled_cosine_error`."""
         return scaled_cosine_error(
             prediction,
             target,

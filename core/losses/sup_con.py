@@ -114,7 +114,7 @@ def sup_con(
 
 
 class SupConLoss(SoftmaxLoss):
-    """:func:`sup_con` with its settings."""
+    """`sup_con` with its settings."""
 
     def __init__(
         self,
@@ -142,7 +142,7 @@ class SupConLoss(SoftmaxLoss):
         *,
         rows: slice | None = None,
     ) -> Float[Tensor, "..."]:
-        """The loss of one batch; arguments as in :func:`sup_con`."""
+        """The loss of one batch; arguments as in `sup_con`."""
         return sup_con(
             z,
             labels,

@@ -142,7 +142,7 @@ def _distances(a: Tensor, b: Tensor, distance: Distance) -> Tensor:
 
 
 class TripletLoss(nn.Module):
-    """:func:`triplet` with its settings."""
+    """`triplet` with its settings."""
 
     def __init__(
         self,
@@ -161,7 +161,7 @@ class TripletLoss(nn.Module):
         self.distance: Distance = distance
 
     def forward(self, z: Float[Tensor, "n d"], labels: Int64[Tensor, " n"]) -> Float[Tensor, "..."]:
-        """The loss of one batch; arguments as in :func:`triplet`."""
+        """The loss of one batch; arguments as in `triplet`."""
         return triplet(
             z,
             labels,

@@ -11,9 +11,9 @@ from jinja2 import Environment, StrictUndefined
 
 from core.atomic import atomic_write
 from core.errors import UserError
-from core.reporting.plots import PALETTE, figure_svg, score_plot
+from core.reporting.plots import PALETTE, figure_svg, plain_text, score_plot
 from core.reporting.records import ResultRecord
-from core.reporting.store import read_records
+from core.reporting.store import outside_cells, read_records
 from core.reporting.table import Table, tables
 
 __all__ = ["write_report"]
@@ -50,12 +50,14 @@ def write_report(folder: str | Path, out: str | Path) -> int:
     folder = Path(folder)
     if not folder.is_dir():
         raise UserError(f"{folder} is not a folder")
-    runs = sorted(p.parent for p in folder.rglob("result.json"))
+    runs = [p.parent for p in outside_cells(folder, "result.json")]
     if runs:
         sections, count = [_runs_section(runs, folder)], len(runs)
         lead, footer = f"{count} finished runs below {folder.name or folder}.", ""
     else:
         records = read_records(folder)
+        if not records:
+            raise UserError(f"{folder} holds no result records: its .json files are empty lists")
         sections, count = _record_sections(records), len(records)
         lead, footer = f"{count} result records.", _footer(records)
     environment = Environment(autoescape=True, undefined=StrictUndefined)
@@ -88,12 +90,7 @@ def _footer(records: list[ResultRecord]) -> str:
 
 
 def _runs_section(runs: list[Path], root: Path) -> _Section:
-    results: list[dict[str, Any]] = []
-    for run in runs:
-        try:
-            results.append(json.loads((run / "result.json").read_text(encoding="utf-8")))
-        except ValueError as error:
-            raise UserError(f"{run / 'result.json'} is damaged: {error}") from error
+    results = [_result(run / "result.json") for run in runs]
     metrics = list(dict.fromkeys(name for r in results for name in r["scores"]))
     rows = tuple(
         (
@@ -116,14 +113,30 @@ def _runs_section(runs: list[Path], root: Path) -> _Section:
     return _Section(table, tuple(plots[:24]))
 
 
+def _result(path: Path) -> dict[str, Any]:
+    try:
+        result: Any = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise UserError(f"{path} is damaged: {error}") from error
+    needed = ("method", "data", "scores", "seconds")
+    lacking = [name for name in needed if not isinstance(result, dict) or name not in result]
+    if lacking:
+        raise UserError(f"{path} is not the result of a run: it lacks {', '.join(lacking)}")
+    return dict(result)
+
+
 def _loss_curve(path: Path) -> tuple[list[float], list[float]]:
     if not path.exists():
         return [], []
-    with path.open(encoding="utf-8", newline="") as file:
-        rows = [row for row in csv.DictReader(file) if row["name"] == "loss"]
-    return [float(row["step"]) for row in rows], [float(row["value"]) for row in rows]
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            rows = [row for row in csv.DictReader(file) if row["name"] == "loss"]
+        return [float(row["step"]) for row in rows], [float(row["value"]) for row in rows]
+    except (KeyError, TypeError, ValueError) as error:  # a column, a value or a number is missing
+        raise UserError(f"{path} is damaged: {error}; delete it, and the report leaves its curve out") from error
 
 
+@plain_text
 def _curve_figure(name: str, xs: list[float], ys: list[float]) -> Any:
     from matplotlib.figure import Figure
 

@@ -3,16 +3,21 @@
 from pathlib import Path
 
 from core.atomic import atomic_write
+from core.errors import UserError
 from core.reporting.plots import figure_svg, score_plot
 from core.reporting.records import ResultRecord
 from core.reporting.store import read_records
-from core.reporting.table import markdown, tables
+from core.reporting.table import markdown, markdown_row, shown_published, shown_value, tables
 
-__all__ = ["render_page", "write_pages"]
+__all__ = ["insert_summary", "method_table", "render_page", "summary_table", "write_pages"]
+
+_CONTROLS = ("untrained", "baseline")
 
 
 def write_pages(results: str | Path, docs: str | Path) -> list[Path]:
     """Write ``<docs>/<study>.md`` for every folder of records below ``results``, and one plot per data set.
+
+    Each method also gets its own table, ``<docs>/by-method/<study>-<method>.md.inc``, for its page to include.
 
     Args:
         results: ``benchmarks/results``.
@@ -29,17 +34,25 @@ def write_pages(results: str | Path, docs: str | Path) -> list[Path]:
         with atomic_write(page) as file:
             file.write(render_page(folder.name, records))
         pages.append(page)
+        for method in dict.fromkeys(r.method for r in records if r.role == "method" and _leads(r)):
+            snippet = docs / "by-method" / f"{folder.name}-{method}.md.inc"
+            with atomic_write(snippet) as file:
+                file.write(method_table(method, records))
         for name, group in _plots(records).items():
             with atomic_write(docs / "figures" / f"{folder.name}-{name}.svg") as file:
                 file.write(figure_svg(score_plot(group)))
     return pages
 
 
+def _leads(record: ResultRecord) -> bool:
+    return record.metric == "accuracy %"
+
+
 def _plots(records: list[ResultRecord]) -> dict[str, list[ResultRecord]]:
     """Records of the leading metric by a file name for their data set; timing studies have no seed plot."""
     groups: dict[str, list[ResultRecord]] = {}
     for record in records:
-        if record.metric.startswith("accuracy %"):
+        if _leads(record):
             plain = "".join(c if c.isalnum() else "-" for c in record.dataset.lower())
             groups.setdefault(f"{record.profile}-{plain}", []).append(record)
     return groups
@@ -69,5 +82,57 @@ def render_page(study: str, records: list[ResultRecord]) -> str:
     return "\n".join(lines).rstrip() + "\n"
 
 
+def method_table(method: str, records: list[ResultRecord]) -> str:
+    """One row per data set on which the method was run: its score beside the controls and the published number."""
+    leading = [r for r in records if _leads(r)]
+    return _score_rows([r for r in leading if r.method == method and r.role == "method"], leading)
+
+
+def summary_table(records: list[ResultRecord]) -> str:
+    """One row per data set: the method with the highest mean, beside the controls and its published number."""
+    leading = [r for r in records if _leads(r)]
+    best: dict[tuple[str, str], ResultRecord] = {}
+    for record in leading:
+        key = (record.profile, record.dataset)
+        if record.role == "method" and (key not in best or record.mean > best[key].mean):
+            best[key] = record
+    return _score_rows(list(best.values()), leading)
+
+
+def _score_rows(shown: list[ResultRecord], leading: list[ResultRecord]) -> str:
+    lines = [
+        "| data set | profile | system | accuracy % | untrained | best baseline | published | verdict | seeds |",
+        "|---|---|---|---:|---:|---:|---:|---|---:|",
+    ]
+    for record in shown:
+        peers = [r for r in leading if (r.dataset, r.profile) == (record.dataset, record.profile)]
+        controls = [max((r for r in peers if r.role == role), key=lambda r: r.mean, default=None) for role in _CONTROLS]
+        beside = [shown_value(one) + (f" ({one.system})" if one and one.role == "baseline" else "") for one in controls]
+        cells = [record.dataset, record.profile, record.system, shown_value(record), *beside, shown_published(record)]
+        lines.append(markdown_row([*cells, record.verdict or "", str(len(record.values))]))
+    return "\n".join(lines) + "\n"
+
+
 def _datasets(records: list[ResultRecord]) -> list[str]:
     return [key[0] for key in dict.fromkeys((r.dataset, r.split) for r in records)]
+
+
+def insert_summary(page: str | Path, results: str | Path) -> None:
+    """Replace what stands between the two result markers of a page by the `summary_table` of the profile ``cpu``.
+
+    Args:
+        page: a Markdown file with the lines ``<!-- results ... -->`` and ``<!-- end of results -->``.
+        results: ``benchmarks/results``.
+
+    Raises:
+        UserError: the page lacks the markers.
+    """
+    page = Path(page)
+    head, opening, rest = page.read_text(encoding="utf-8").partition("<!-- results")
+    comment, closing, tail = rest.partition("<!-- end of results -->")
+    if not opening or not closing:
+        raise UserError(f"{page} lacks the lines <!-- results ... --> and <!-- end of results -->")
+    table = summary_table([r for r in read_records(results) if r.profile == "cpu"])
+    first_line = comment.partition("\n")[0]
+    with atomic_write(page) as file:
+        file.write(f"{head}{opening}{first_line}\n\n{table}\n{closing}{tail}")

@@ -24,8 +24,11 @@ PALETTE = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F
 _MARKERS = "osD^v<>P"
 _ROLE_COLOUR = {"method": PALETTE[0], "baseline": PALETTE[1], "untrained": PALETTE[1], "ablation": PALETTE[3]}
 _TSNE_ROWS = 5000
+# Names of data, systems and classes are text: two dollar signs in one do not make it a formula.
+plain_text = mpl.rc_context({"text.parse_math": False})
 
 
+@plain_text
 def score_plot(records: Sequence[ResultRecord]) -> Figure:
     """Every seed of every system as a dot, the mean as a bar, published numbers as diamonds.
 
@@ -79,6 +82,7 @@ def growth_plot(curves: dict[str, tuple[Sequence[float], Sequence[float]]], *, x
     return figure
 
 
+@plain_text
 def embedding_plot(
     embeddings: NDArray[Any], labels: Sequence[str | None] | None, path: Path, *, title: str, seed: int = 0
 ) -> None:

@@ -120,7 +120,7 @@ def _read(path: Path) -> CellResult | None:
         return None
     try:
         return CellResult(**json.loads(path.read_text(encoding="utf-8")))
-    except (ValueError, TypeError) as error:
+    except (OSError, ValueError, TypeError) as error:
         raise OperationError(f"{path} is damaged ({error}); delete it, and the cell will run again") from error
 
 
@@ -139,7 +139,7 @@ def collect(
     """One record per system, data set and metric, over its seeds.
 
     Args:
-        results: what :func:`run_cells` returned.
+        results: what `run_cells` returned.
         domain: of the records.
         profile: quick, cpu or paper.
         metrics: which scores become records, where a cell has them; higher is better for all.
@@ -156,11 +156,12 @@ def collect(
     records = []
     for (dataset, name), cells in groups.items():
         for metric in metrics:
-            values = [results[c].scores[metric] * scale for c in cells if metric in results[c].scores]
-            if not values:
+            scored = [c for c in cells if metric in results[c].scores]
+            if not scored:
                 continue
+            values = [results[c].scores[metric] * scale for c in scored]
             first = metric == metrics[0]
-            peaks = [p for c in cells if (p := results[c].peak_mb) is not None]
+            peaks = [p for c in scored if (p := results[c].peak_mb) is not None]
             records.append(
                 ResultRecord(
                     system=name,
@@ -172,16 +173,16 @@ def collect(
                     mean=fmean(values),
                     std=stdev(values) if len(values) > 1 else None,
                     values=tuple(values),
-                    seeds=tuple(c.seed for c in cells),
+                    seeds=tuple(c.seed for c in scored),
                     higher_is_better=True,
                     role=cells[0].system.role,
                     published=(published or {}).get((name, dataset)) if first else None,
                     verdict=(verdicts or {}).get((name, dataset)) if first else None,
-                    seconds=round(fmean(results[c].seconds for c in cells), 2),
+                    seconds=round(fmean(results[c].seconds for c in scored), 2),
                     peak_mb=round(fmean(peaks), 1) if peaks else None,
                     profile=profile,
-                    settings=results[cells[0]].settings,
-                    **{**where, "commit": results[cells[0]].commit},
+                    settings=results[scored[0]].settings,
+                    **{**where, "commit": results[scored[0]].commit},
                 )
             )
     return records

@@ -1,14 +1,16 @@
 """Tables from result records: the one content behind the terminal, the Markdown page and the HTML report."""
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table as RichTable
 
 from core.reporting.records import ResultRecord
 
-__all__ = ["Table", "markdown", "print_tables", "tables"]
+__all__ = ["Table", "markdown", "markdown_row", "print_tables", "shown_published", "shown_value", "tables"]
 
 _ROLES = {"method": "", "baseline": "baseline", "untrained": "untrained", "ablation": "ablation"}
 
@@ -55,10 +57,10 @@ def _table(records: list[ResultRecord]) -> Table:
     for name, found in by_system.items():
         lead = found.get(first)
         shown = lead or next(iter(found.values()))
-        cells = [name, _ROLES[shown.role], _value(lead)]
+        cells = [name, _ROLES[shown.role], shown_value(lead)]
         if with_claims:
-            cells += [_published(lead), (lead.verdict if lead else None) or ""]
-        cells += [_value(found.get(metric)) for metric in rest]
+            cells += [shown_published(lead), (lead.verdict if lead else None) or ""]
+        cells += [shown_value(found.get(metric)) for metric in rest]
         cells += [_number(shown.seconds), _number(shown.peak_mb), str(len(shown.values))]
         if lead and sign * lead.mean == top:
             best.add(len(rows))
@@ -75,22 +77,38 @@ def _table(records: list[ResultRecord]) -> Table:
     return Table(title, tuple(columns), tuple(rows), frozenset(best), tuple(notes))
 
 
-def _value(record: ResultRecord | None) -> str:
+def shown_value(record: ResultRecord | None) -> str:
+    """Mean ± standard deviation; nothing for no record."""
     if record is None:
         return ""
-    digits = 2 if abs(record.mean) < 1000 else 0
+    digits = _decimals(abs(record.mean))
     mean = f"{record.mean:.{digits}f}"
     return mean if record.std is None else f"{mean} ± {record.std:.{digits}f}"
 
 
-def _published(record: ResultRecord | None) -> str:
+def _decimals(size: float) -> int:
+    """Two, none from 1,000 on, and enough below a tenth for two digits that are not zero."""
+    if size == 0 or size >= 0.1:
+        return 2 if size < 1000 else 0
+    return 1 - math.floor(math.log10(size))
+
+
+def shown_published(record: ResultRecord | None) -> str:
+    """The published number, and whether it can be compared."""
     if record is None or record.published is None or record.published.value is None:
         return ""
     return f"{record.published.value:g}" + ("" if record.published.comparable else " (not comparable)")
 
 
 def _number(value: float | None) -> str:
-    return "" if value is None else f"{value:.1f}"
+    if value is None:
+        return ""
+    return f"{value:.2g}" if 0 < value < 0.1 else f"{value:.1f}"
+
+
+def markdown_row(cells: Iterable[str]) -> str:
+    """One line of a Markdown table; a bar in a cell does not end it."""
+    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
 
 
 def markdown(table: Table) -> str:
@@ -98,29 +116,31 @@ def markdown(table: Table) -> str:
     lines = [
         f"### {table.title}",
         "",
-        "| " + " | ".join(table.columns) + " |",
+        markdown_row(table.columns),
         "|" + "|".join("---" if i < 2 else "---:" for i in range(len(table.columns))) + "|",
     ]
     for number, row in enumerate(table.rows):
         cells = list(row)
         if number in table.best:
             cells[2] = f"**{cells[2]}**"
-        lines.append("| " + " | ".join(cells) + " |")
+        lines.append(markdown_row(cells))
     if table.notes:
         lines += ["", *(f"- {note}" for note in table.notes)]
     return "\n".join(lines) + "\n"
 
 
 def print_tables(records: Sequence[ResultRecord], console: Console | None = None) -> None:
-    """Print every table on stdout; in a pipe 120 characters wide."""
-    console = console or Console()
-    if not console.is_terminal:
-        console = Console(width=140)
+    """Print every table on ``console``: by default on stdout, in a pipe 140 characters wide."""
+    if console is None:
+        console = Console()
+        if not console.is_terminal:
+            console = Console(width=140)
     for table in tables(records):
-        shown = RichTable(*table.columns, title=table.title, title_justify="left", caption_justify="left")
+        title = escape(table.title)
+        shown = RichTable(*map(escape, table.columns), title=title, title_justify="left", caption_justify="left")
         for column in shown.columns[2:]:
             column.justify = "right"
         for number, row in enumerate(table.rows):
-            shown.add_row(*row, style="bold" if number in table.best else None)
-        shown.caption = "\n".join(table.notes) or None
+            shown.add_row(*map(escape, row), style="bold" if number in table.best else None)
+        shown.caption = escape("\n".join(table.notes)) or None
         console.print(shown)

@@ -1,4 +1,4 @@
-"""Checks of what the public functions of :mod:`core.similarity` are given, and their arguments in one form."""
+"""Checks of what the public functions of `core.similarity` are given, and their arguments in one form."""
 
 from typing import NamedTuple
 

@@ -59,7 +59,7 @@ def cross_logsumexp(
 ) -> tuple[Float[Tensor, " n"], Float[Tensor, " m"]]:
     """Both log-sum-exps of CLIP: of each query over the keys, and of each key over the queries.
 
-    Half the products of two calls of :func:`~core.similarity.similarity_logsumexp`, to which it is equal; inputs,
+    Half the products of two calls of `core.similarity.similarity_logsumexp`, to which it is equal; inputs,
     types and the one derivative are as there.
 
     Args:
@@ -74,7 +74,7 @@ def cross_logsumexp(
         (n,) over the keys of each query, and (m,) over the queries of each key.
 
     Raises:
-        TypeError: as in :func:`~core.similarity.similarity_logsumexp`.
+        TypeError: as in `core.similarity.similarity_logsumexp`.
         ValueError: as there; also a temperature per row, and a key without any query.
 
     >>> rows, columns = cross_logsumexp(torch.eye(2), torch.zeros(3, 2), temperature=1.0)  # all logits are 0

@@ -79,7 +79,7 @@ def load_method(folder: str | Path, registry: Registry) -> Method[Any]:
     """Rebuild a saved method in evaluation mode.
 
     Args:
-        folder: what :func:`save_method` wrote, or a run folder that holds it as ``model/``.
+        folder: what `save_method` wrote, or a run folder that holds it as ``model/``.
         registry: the domain's methods; ``config.json`` names one of them.
 
     Raises:

@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 import torch
-from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch import LightningModule, Trainer
+from lightning.pytorch.callbacks import Checkpoint
 
 from core.atomic import atomic_write
 from core.errors import OperationError
@@ -20,13 +21,14 @@ __all__ = ["ExactCheckpoint", "latest_checkpoint"]
 _log = logging.getLogger(__name__)
 
 
-class ExactCheckpoint(Callback):
+class ExactCheckpoint(Checkpoint):
     """Write ``last.ckpt`` at epoch ends, keep the one before as ``previous.ckpt``, restore every generator.
 
     A checkpoint holds weights, optimizer, schedule, loop counters (all Lightning's) and the state of each random
     generator: Python's, NumPy's, torch's and the method's own. Everything is a tensor, a number or a list, so it loads
     with ``weights_only=True`` and no pickle is executed. Files are written aside, flushed and renamed: kill -9 at any
-    moment leaves a whole checkpoint.
+    moment leaves a whole checkpoint. Lightning calls its own kind of checkpoint, as this is, after early stopping has
+    counted the epoch.
 
     Args:
         folder: where the files go.

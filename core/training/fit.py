@@ -1,6 +1,7 @@
 """``fit``: the one place where a Lightning ``Trainer`` is built."""
 
 import logging
+import signal
 import time
 import warnings
 from collections.abc import Iterable, Sequence
@@ -15,6 +16,7 @@ from lightning.pytorch.loggers import TensorBoardLogger
 
 from core.errors import OperationError
 from core.training.checkpoint import ExactCheckpoint, latest_checkpoint
+from core.training.finite_loss import FiniteLoss
 from core.training.method import Method
 from core.training.metrics_log import MetricsLog
 from core.training.progress import TrainingProgress
@@ -27,7 +29,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class FitResult:
-    """What a run of :func:`fit` says: epochs done, seconds of this call, and whether it stopped early."""
+    """What a run of `fit` says: epochs done, seconds of this call, and whether it stopped early."""
 
     epochs: int
     seconds: float
@@ -99,24 +101,28 @@ def fit(
             log_every_n_steps=settings.log_every,
             logger=_loggers(folder, step),
             callbacks=[
+                FiniteLoss(),
                 *callbacks,
                 *stopping,
                 *([TrainingProgress()] if settings.progress else []),
                 ExactCheckpoint(folder / "checkpoints", settings.checkpoint_seconds),
             ],
             default_root_dir=folder,
-            enable_checkpointing=False,
             enable_progress_bar=False,
             enable_model_summary=False,
             num_sanity_val_steps=0,
             use_distributed_sampler=False,
         )
+        at_interrupt = signal.getsignal(signal.SIGINT)
         try:
             trainer.fit(method, loader, ckpt_path=str(found[0]) if found else None, weights_only=True)
         except OSError as error:
             raise OperationError(f"training stopped, {folder}: {error.strerror or error}") from error
-    if trainer.interrupted:
-        raise KeyboardInterrupt
+        except SystemExit as error:
+            if not isinstance(error.__context__, KeyboardInterrupt):
+                raise
+            signal.signal(signal.SIGINT, at_interrupt)  # Lightning makes Ctrl-C an exit and ignores further ones
+            raise KeyboardInterrupt from error
     return FitResult(trainer.current_epoch, time.monotonic() - started, trainer.should_stop)
 
 

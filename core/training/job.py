@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from lightning.pytorch import Callback
+from lightning.pytorch.utilities import rank_zero_only
 
 from core.errors import UserError
 from core.registry import Registry
@@ -100,7 +101,7 @@ def train(
         method = task.build(name, settings, loaded, generator)
     except ValueError as error:
         raise UserError(str(error)) from error
-    run.open(config, resume=resume)
+    rank_zero_only(run.open)(config, resume=resume)  # the other processes would find the folder taken by the first
     finished = run.read_result() if resume else None
     if finished:
         return RunResult(folder, finished["scores"], finished["seconds"])

@@ -4,6 +4,10 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import torch
+from torch import Tensor
+
+from core.distributed import rank, world_size
+from core.errors import UserError
 
 __all__ = ["EpochLoader", "full_batch", "shuffled"]
 
@@ -13,11 +17,13 @@ class EpochLoader:
 
     Args:
         batches: called with a generator seeded for the epoch; yields its batches.
-        length: number of batches in an epoch.
+        length: number of batches in an epoch, or a function that says it once the processes of the run are known.
         seed: of the run.
     """
 
-    def __init__(self, batches: Callable[[torch.Generator], Iterable[Any]], length: int, seed: int) -> None:
+    def __init__(
+        self, batches: Callable[[torch.Generator], Iterable[Any]], length: int | Callable[[], int], seed: int
+    ) -> None:
         self._batches = batches
         self._length = length
         self._seed = seed
@@ -33,7 +39,7 @@ class EpochLoader:
         self._epoch = epoch
 
     def __len__(self) -> int:
-        return self._length
+        return self._length if isinstance(self._length, int) else self._length()
 
     def __iter__(self) -> Iterator[Any]:
         # The epoch is read when iteration begins, not when the first batch is asked for.
@@ -46,18 +52,39 @@ def full_batch(data: Any) -> EpochLoader:
     return EpochLoader(lambda _: [data], 1, 0)
 
 
-def shuffled(count: int, batch_size: int, seed: int, select: Callable[[torch.Tensor], Any]) -> EpochLoader:
+def shuffled(count: int, batch_size: int, seed: int, select: Callable[[Tensor], Any]) -> EpochLoader:
     """Random mini-batches without replacement; the last one may be smaller.
+
+    Several processes share each batch in parts of equal size, in the order of their ranks: a step sees the samples that
+    it would see in one process. The few at the end of a batch that cannot be dealt out evenly are left out.
 
     Args:
         count: number of samples.
-        batch_size: samples in a batch.
+        batch_size: samples in a batch, of all processes together.
         seed: of the run.
         select: makes a batch from ``(b,)`` int64 positions.
+
+    Raises:
+        UserError: more processes than samples in a batch (when iteration begins).
     """
 
     def batches(generator: torch.Generator) -> Iterable[Any]:
+        if batch_size < world_size():
+            raise UserError(
+                f"batch_size is {batch_size}, but {world_size()} processes share each batch; "
+                "raise batch_size or start fewer processes"
+            )
         order = torch.randperm(count, generator=generator)
-        return (select(part) for part in order.split(batch_size))
+        return (select(part) for part in map(_own_part, order.split(batch_size)) if len(part))
 
-    return EpochLoader(batches, (count + batch_size - 1) // batch_size, seed)
+    def length() -> int:
+        full, rest = divmod(count, batch_size)
+        return full + (rest >= world_size())
+
+    return EpochLoader(batches, length, seed)
+
+
+def _own_part(batch: Tensor) -> Tensor:
+    """This process's share of a batch."""
+    size = len(batch) // world_size()
+    return batch[rank() * size : (rank() + 1) * size]

@@ -26,12 +26,17 @@ class MetricsLog(Logger):
         super().__init__()
         self.path = path
         self._rows: list[str] = []
+        self._begin(resume_step)
+
+    @rank_zero_only
+    def _begin(self, resume_step: int | None) -> None:
+        """Write the file with the rows that stay; of several processes only the first has a log."""
         kept = ["step,epoch,name,value\n"]
-        if resume_step is not None and path.exists():
-            with path.open(encoding="utf-8", newline="") as file:
+        if resume_step is not None and self.path.exists():
+            with self.path.open(encoding="utf-8", newline="") as file:
                 lines = file.read().splitlines(keepends=True)[1:]
             kept += [line for line in lines if line.endswith("\n") and int(line.split(",", 1)[0]) < resume_step]
-        with atomic_write(path) as file:
+        with atomic_write(self.path) as file:
             file.writelines(kept)
 
     @property
@@ -49,7 +54,7 @@ class MetricsLog(Logger):
 
     @rank_zero_only
     def log_metrics(self, metrics: dict[str, float], step: int | None = None) -> None:
-        """Keep the values until :meth:`save`."""
+        """Keep the values until `save`."""
         epoch = int(metrics.get("epoch", -1))
         line = io.StringIO()
         writer = csv.writer(line, lineterminator="\n")

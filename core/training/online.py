@@ -15,7 +15,7 @@ class OnlineEvaluation(Callback):
 
     Args:
         name: prefix of the logged names.
-        every: epochs between two calls, >= 1; the last epoch is always evaluated.
+        every: epochs between two calls, >= 1; the last of the planned ones is always evaluated.
         function: from the method to scores by name, for example a kNN score of ``method.embed(...)`` or its effective
             rank (a fall shows collapse). It must not draw from the method's generator.
 

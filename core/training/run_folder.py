@@ -32,7 +32,8 @@ class RunFolder:
             resume: continue; a folder that does not exist yet is begun.
 
         Raises:
-            UserError: the folder holds something and ``resume`` is off, or it holds a run with other settings.
+            UserError: the folder holds something and ``resume`` is off, or it holds a run with other settings (how it is
+                scored may change until it is finished).
             OperationError: the folder cannot be made or written.
         """
         stored = self.path / "config.yaml"
@@ -42,13 +43,15 @@ class RunFolder:
                     f"{self.path} is not empty; continue that run with --resume, or give another folder with --out"
                 )
             if stored.exists():
-                self._compare(config, stored)
-                return
+                finished = self.read_result() is not None
+                self._compare(config, stored, finished)
+                if finished:
+                    return
         make_folder(self.path)
         with atomic_write(stored) as file:
             yaml.safe_dump(config, file, sort_keys=False)
 
-    def _compare(self, config: dict[str, Any], stored: Path) -> None:
+    def _compare(self, config: dict[str, Any], stored: Path, finished: bool) -> None:
         try:
             old = yaml.safe_load(stored.read_text(encoding="utf-8"))
         except (yaml.YAMLError, UnicodeDecodeError) as error:
@@ -56,11 +59,12 @@ class RunFolder:
                 f"{stored} cannot be read ({error}); delete the run folder or give another --out"
             ) from error
         before, now = _flat(old), _flat(json.loads(json.dumps(config)))
-        loose = ("fit.progress", "fit.checkpoint_seconds")  # these do not change any number
+        # these do not change any number; how the run is scored changes none that is there yet
+        loose = ("fit.progress", "fit.checkpoint_seconds", *(() if finished else ("evaluate.",)))
         differing = [
             f"{key}: {before.get(key)!r} then, {now.get(key)!r} now"
             for key in sorted(before.keys() | now.keys())
-            if key not in loose and before.get(key) != now.get(key)
+            if not key.startswith(loose) and before.get(key) != now.get(key)
         ]
         if differing:
             raise UserError(

@@ -14,7 +14,7 @@ __all__ = ["Task"]
 
 @runtime_checkable
 class Task(Protocol):
-    """One object per domain, named in the domain's :class:`core.plugins.Domain`.
+    """One object per domain, named in the domain's `core.plugins.Domain`.
 
     ``data`` is whatever the domain's reader returns; the engine never looks inside.
     """

@@ -9,7 +9,7 @@ from typing import Any
 
 from core.registry import Registry, resolve
 
-__all__ = ["METHODS", "embed", "load_model"]
+__all__ = ["METHODS", "embed", "load_model", "train"]
 
 METHODS = Registry("graph method")
 _M = "domains.graphs.methods"
@@ -48,7 +48,7 @@ METHODS.register(
     summary="features averaged over neighbours (SGC), nothing learned", level="both",
 )  # fmt: skip
 
-_LAZY = {"embed": "domains.graphs.jobs:embed", "load_model": "domains.graphs.jobs:load_model"}
+_LAZY = {name: f"domains.graphs.jobs:{name}" for name in ("embed", "load_model", "train")}
 
 
 def __getattr__(name: str) -> Any:

@@ -1,10 +1,18 @@
-"""The commands of the graphs domain."""
+"""The commands of the graphs domain, and the data it brings along."""
 
 from __future__ import annotations
 
 from core.plugins import Command, Domain
 
-__all__ = ["DOMAIN"]
+__all__ = ["DOMAIN", "EMBEDDED"]
+
+EMBEDDED: dict[str, str] = {
+    "digits-knn": "nearest-neighbour graph of scikit-learn's 1,797 handwritten digits (UCI)",
+    "wine-knn": "nearest-neighbour graph of 178 wines (UCI)",
+    "cancer-knn": "nearest-neighbour graph of 569 breast tumours (UCI)",
+    "digits-graphs": "600 digits as graphs of their inked pixels, for graph classification",
+}
+"""Names and titles of the embedded data sets."""
 
 DOMAIN = Domain(
     name="graphs",
@@ -12,6 +20,7 @@ DOMAIN = Domain(
     methods="domains.graphs:METHODS",
     task="domains.graphs.task:GraphTask",
     catalogue="domains.graphs",
+    embedded=EMBEDDED,
     commands=(
         Command(
             "embed",

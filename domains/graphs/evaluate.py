@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from core.errors import UserError
 from core.evaluation import (
     KnnEvaluator,
     LinearProbe,
@@ -37,7 +38,7 @@ class EvaluationSettings:
         val_share: share of the nodes in a random validation part; all others test.
         knn: neighbours of the kNN score; 0 leaves it out.
         clustering: also compare k-means with the classes (NMI, ARI).
-        folds: outer folds of the SVM on graphs.
+        folds: outer folds of the SVM on graphs, >= 2.
         svm_seed: of the SVM's outer shuffling; the papers keep it at 0 for all seeds.
     """
 
@@ -52,6 +53,18 @@ class EvaluationSettings:
     folds: int = 10
     svm_seed: int = 0
 
+    def __post_init__(self) -> None:
+        for name, least in (("probe_weight_decay", 0), ("probe_epochs", 1), ("knn", 0), ("folds", 2), ("svm_seed", 0)):
+            if not getattr(self, name) >= least:
+                raise ValueError(f"{name} must be >= {least}, got {getattr(self, name)}")
+        if not self.probe_lr > 0:
+            raise ValueError(f"probe_lr must be > 0, got {self.probe_lr}")
+        if not (self.train_share > 0 and self.val_share > 0 and self.train_share + self.val_share < 1):
+            raise ValueError(
+                "train_share and val_share must be > 0 and leave something for the test part, "
+                f"got {self.train_share} and {self.val_share}"
+            )
+
 
 def node_split(graph: GraphData, settings: EvaluationSettings, seed: int) -> tuple[Tensor, Tensor, Tensor]:
     """The positions of the three parts; nodes without a label (-1) are in none.
@@ -60,6 +73,9 @@ def node_split(graph: GraphData, settings: EvaluationSettings, seed: int) -> tup
         graph: with labels.
         settings: which split.
         seed: of a random split.
+
+    Raises:
+        UserError: a part without a labelled node.
     """
     given = (graph.train_index, graph.val_index, graph.test_index)
     train, val, test = given
@@ -71,8 +87,13 @@ def node_split(graph: GraphData, settings: EvaluationSettings, seed: int) -> tup
         parts = random_split(graph.y, train=settings.train_share, val=settings.val_share, seed=seed)
     if graph.y is None:
         return parts
-    y = graph.y
-    return (parts[0][y[parts[0]] >= 0], parts[1][y[parts[1]] >= 0], parts[2][y[parts[2]] >= 0])
+    train, val, test = (part[graph.y[part] >= 0] for part in parts)
+    for name, part in (("train", train), ("val", val), ("test", test)):
+        if not len(part):
+            raise UserError(
+                f"{graph.name}: no node of the {name} part has a label; label some, or choose another split"
+            )
+    return train, val, test
 
 
 def evaluate_nodes(
@@ -121,9 +142,18 @@ def evaluate_graphs(h: Float[Tensor, "g d"], y: Tensor | None, settings: Evaluat
         h: one row per graph.
         y: class of each graph, or None.
         settings: the protocol.
+
+    Raises:
+        UserError: a class with fewer graphs than there are folds.
     """
     scores: dict[str, float] = {}
     if y is not None:
+        smallest = int(y.unique(return_counts=True)[1].min())
+        if smallest < settings.folds:
+            way_out = f"give --evaluate.folds {smallest}" if smallest > 1 else "leave that class out, or add graphs"
+            raise UserError(
+                f"the smallest class has {smallest} graphs, and {settings.folds} folds need as many of each: {way_out}"
+            )
         result = svm_cross_validation(h, y, folds=settings.folds, seed=settings.svm_seed)
         scores = {"accuracy": result.mean, "deviation over folds": result.std}
     return {**scores, **_geometry(h)}

@@ -1,5 +1,6 @@
-"""The domain's jobs besides training: load a model, embed a graph, find neighbours."""
+"""The domain's jobs: train on data in memory, load a model, embed a graph, find neighbours."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +15,71 @@ from torch.nn.functional import normalize
 
 from core.atomic import atomic_write
 from core.errors import UserError
-from core.training.artifact import load_method
+from core.training import FitSettings, RunResult, load_method, read_preset, resolve_settings
+from core.training import train as run_job
 from domains.graphs import METHODS
 from domains.graphs.data.graph import GraphData, GraphSet
 from domains.graphs.data.read import read_graph
+from domains.graphs.evaluate import EvaluationSettings
 from domains.graphs.methods.base import GraphMethod
-from domains.graphs.task import embed_set, prepare
+from domains.graphs.task import GraphTask, check_fits, embed_set, prepare
 
-__all__ = ["embed", "embed_command", "load_model", "neighbours", "neighbours_command"]
+__all__ = ["embed", "embed_command", "load_model", "neighbours", "neighbours_command", "train"]
+
+
+class _InMemory(GraphTask):
+    """The domain's task with data that are already there."""
+
+    def __init__(self, given: GraphData | GraphSet) -> None:
+        self.given = given
+
+    def load(self, data: str | None) -> GraphData | GraphSet:
+        return self.given
+
+
+def train(
+    data: GraphData | GraphSet | str,
+    method: str = "graphmae",
+    *,
+    folder: str | Path,
+    preset: str | None = None,
+    seed: int = 0,
+    resume: bool = False,
+    progress: bool = True,
+    evaluate: Mapping[str, Any] | None = None,
+    **settings: Any,
+) -> RunResult:
+    """Train, score and save one method: ``counterpoint graphs train`` for data in memory.
+
+    Args:
+        data: a graph or a set of graphs (`domains.graphs.data.user` makes them from tables, networkx and PyG), taken as
+            it is; or a catalogue name or path.
+        method: registered name.
+        folder: run folder; the model goes to ``folder / "model"``.
+        preset: settings of a data set to start from; None takes the method's defaults.
+        seed: of every random draw.
+        resume: continue the run in the folder.
+        progress: show a progress bar on a terminal.
+        evaluate: what differs from the defaults of `domains.graphs.evaluate.EvaluationSettings`.
+        **settings: what differs from the preset, ``epochs=100``.
+
+    Raises:
+        UserError: unknown method, preset or setting, a value out of range, data that do not fit the method, or a
+            folder that is taken.
+    """
+    layers = read_preset("domains.graphs", preset, method) if preset is not None else ({}, {})
+    given = prepare(read_graph(data)) if isinstance(data, str) else data
+    return run_job(
+        _InMemory(given),
+        METHODS,
+        method,
+        data=data if isinstance(data, str) else given.name,
+        settings=resolve_settings(METHODS.settings(method), (f"preset {preset}", layers[0]), ("settings", settings)),
+        evaluation=resolve_settings(EvaluationSettings, (f"preset {preset}", layers[1]), ("evaluate", evaluate or {})),
+        fit_settings=FitSettings(seed=seed, progress=progress),
+        folder=Path(folder),
+        resume=resume,
+    )
 
 
 def load_model(folder: str | Path) -> GraphMethod[Any]:
@@ -51,18 +109,8 @@ def embed(graph: GraphData | GraphSet | str, model: GraphMethod[Any] | str | Pat
     """
     data = prepare(read_graph(graph)) if isinstance(graph, str) else graph
     method = model if isinstance(model, GraphMethod) else load_model(model)
-    if data.num_features != method.in_dim:
-        raise UserError(
-            f"the model was trained on {method.in_dim} node features, {data.name} has {data.num_features}; "
-            "train a model on data with these features"
-        )
-    if isinstance(data, GraphSet):
-        if method.level == "node":
-            raise UserError(f"the model represents nodes, {data.name} is a set of graphs; train one on a set of graphs")
-        return embed_set(method, data)
-    if method.level == "graph":
-        raise UserError(f"the model represents whole graphs, {data.name} is one graph; train one on a single graph")
-    return method.embed(data)
+    check_fits(method, data)
+    return embed_set(method, data) if isinstance(data, GraphSet) else method.embed(data)
 
 
 def embed_command(graph: str, *, model: str, out: str, plot: str | None = None) -> None:

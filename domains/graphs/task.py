@@ -19,7 +19,7 @@ from domains.graphs.evaluate import EvaluationSettings, evaluate_graphs, evaluat
 from domains.graphs.methods.base import GraphMethod
 from domains.graphs.methods.supervised import Supervised
 
-__all__ = ["EMBED_BATCH", "GraphTask", "embed_set", "prepare"]
+__all__ = ["EMBED_BATCH", "GraphTask", "check_fits", "embed_set", "prepare"]
 
 EMBED_BATCH = 256
 """Graphs that are embedded together."""
@@ -37,6 +37,23 @@ def prepare(data: GraphData | GraphSet) -> GraphData | GraphSet:
     return replace(data, x=normalise_rows(data.x) if how == "rows" else standardise_columns(data.x))
 
 
+def check_fits(method: GraphMethod[Any], data: GraphData | GraphSet) -> None:
+    """Refuse data that the model was not made for.
+
+    Raises:
+        UserError: another number of features, or nodes where these are graphs.
+    """
+    if data.num_features != method.in_dim:
+        raise UserError(
+            f"the model was trained on {method.in_dim} node features, {data.name} has {data.num_features}; "
+            "train a model on data with these features"
+        )
+    if isinstance(data, GraphSet) and method.level == "node":
+        raise UserError(f"the model represents nodes, {data.name} is a set of graphs; train one on a set of graphs")
+    if isinstance(data, GraphData) and method.level == "graph":
+        raise UserError(f"the model represents whole graphs, {data.name} is one graph; train one on a single graph")
+
+
 def embed_set(method: GraphMethod[Any], data: GraphSet) -> Tensor:
     """``(g, d)`` embeddings of all graphs of a set, a few at a time."""
     parts = torch.arange(len(data)).split(EMBED_BATCH)
@@ -44,14 +61,14 @@ def embed_set(method: GraphMethod[Any], data: GraphSet) -> Tensor:
 
 
 class GraphTask:
-    """Load, build, batch, score: what :class:`core.training.Task` asks of a domain.
+    """Load, build, batch, score: what `core.training.Task` asks of a domain.
 
     Attributes:
         evaluation_settings: the dataclass of the protocol.
         nodes_per_batch: a graph with more nodes is trained on random subgraphs of about so many.
     """
 
-    evaluation_settings = EvaluationSettings
+    evaluation_settings: type = EvaluationSettings
     nodes_per_batch = 20_000
 
     def load(self, data: str | None) -> GraphData | GraphSet:
@@ -98,10 +115,15 @@ class GraphTask:
     def evaluate(
         self, method: Method[Any], data: GraphData | GraphSet, settings: EvaluationSettings, seed: int
     ) -> dict[str, float]:
-        """The domain's protocol; of a supervised model the accuracy of its own answers."""
+        """The domain's protocol; of a supervised model the accuracy of its own answers.
+
+        Raises:
+            UserError: data that the model was not made for, or that the protocol cannot score.
+        """
+        if not isinstance(method, GraphMethod):
+            raise UserError(f"{method.name} is no method of the graphs domain")
+        check_fits(method, data)
         if isinstance(data, GraphSet):
-            if not isinstance(method, GraphMethod):
-                raise UserError(f"{method.name} cannot represent sets of graphs")
             return evaluate_graphs(embed_set(method, data), data.y, settings)
         if isinstance(method, Supervised) and data.y is not None:
             _, val, test = node_split(data, EvaluationSettings(), seed)  # the split it was trained on, see loader()

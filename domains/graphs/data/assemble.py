@@ -1,4 +1,4 @@
-"""From what a file holds to a checked :class:`GraphData` or :class:`GraphSet`."""
+"""From what a file holds to a checked `GraphData` or `GraphSet`."""
 
 import logging
 from typing import Any
@@ -39,10 +39,11 @@ def graph_from_arrays(
         y: (|V|,) class of each node, -1 for none.
         name: of the graph.
         log_repeats: report edges that stand more than once.
-        **rest: further fields of :class:`GraphData`.
+        **rest: further fields of `GraphData`.
 
     Raises:
-        UserError: no nodes, no features, edges to nodes that are not there, values that are not finite.
+        UserError: no nodes, no features, edges to nodes that are not there, values that are not finite, labels that are
+            not one class number per node or all the same, parts of a split that overlap.
     """
     nodes, width = int(x.shape[0]), int(x.shape[1])
     if nodes == 0:
@@ -66,8 +67,44 @@ def graph_from_arrays(
     # each edge in both directions is the usual form of an undirected graph, and nothing to report
     if repeats and repeats * 2 != edge_index.shape[1] - loops and log_repeats:
         _log.info("%s: %d repeated edges left out; the graph is read as undirected", source, repeats)
-    labels = None if y is None else torch.from_numpy(np.array(y, dtype=np.int64))
+    labels = None if y is None else _labels(source, np.asarray(y), nodes)
+    _check_split(source, nodes, {part: rest.get(f"{part}_index") for part in ("train", "val", "test")})
     return GraphData(_features(x, nodes * width * 4), clean, labels, name=name, **rest)
+
+
+def _labels(source: str, y: NDArray[Any], nodes: int) -> Tensor:
+    if y.shape != (nodes,):
+        raise UserError(f"{source}: {y.size} labels for {nodes} nodes; give one class number per node, -1 for none")
+    broken = ~np.isfinite(y) | (y != np.round(y))
+    if broken.any():
+        node = int(broken.argmax())
+        raise UserError(
+            f"{source}: labels must be whole numbers, node {node} has {y[node]}; number the classes 0, 1, ..."
+        )
+    if (y < -1).any():
+        node = int((y < -1).argmax())
+        raise UserError(f"{source}: label {y[node]} of node {node}; classes are 0, 1, ..., and -1 means none")
+    known = np.unique(y[y >= 0])
+    if len(known) == 1:
+        raise UserError(f"{source}: all nodes have the label {known[0]}; a classification needs two classes")
+    return torch.from_numpy(np.array(y, dtype=np.int64))
+
+
+def _check_split(source: str, nodes: int, parts: dict[str, Tensor | None]) -> None:
+    """What is learned from must not be what is tested on."""
+    owner = torch.full((nodes,), -1)
+    names = list(parts)
+    for number, (name, index) in enumerate(parts.items()):
+        if index is None:
+            continue
+        outside = (index < 0) | (index >= nodes)
+        if outside.any():
+            raise UserError(f"{source}: the {name} part names node {int(index[outside][0])}, there are {nodes} nodes")
+        taken = index[owner[index] >= 0]
+        if len(taken):
+            other = names[int(owner[taken[0]])]
+            raise UserError(f"{source}: node {int(taken[0])} is in the {other} and in the {name} part; give it to one")
+        owner[index] = number
 
 
 def _features(x: Any, dense_bytes: int) -> Tensor:
@@ -97,7 +134,7 @@ def set_from_arrays(
     attributes: NDArray[Any] | None = None,
     **rest: Any,
 ) -> GraphSet:
-    """Build a set of graphs with the features that GraphMAE's protocol gives it (:func:`features_of_set`).
+    """Build a set of graphs with the features that GraphMAE's protocol gives it (`features_of_set`).
 
     Args:
         source: file or folder, for messages.
@@ -107,17 +144,18 @@ def set_from_arrays(
         node_label: (|V|,) integer codes.
         name: of the set.
         attributes: (|V|, d) continuous features; used only if the nodes have no labels.
-        **rest: further fields of :class:`GraphSet`.
+        **rest: further fields of `GraphSet`.
 
     Raises:
-        UserError: no graph, edges between graphs, labels with one class.
+        UserError: no graph, edges between graphs, labels with one class, features that are not finite.
     """
     if len(node_ptr) < 2:
         raise UserError(f"{source} holds no graph")
     nodes = int(node_ptr[-1])
     edge_index = torch.from_numpy(np.ascontiguousarray(np.asarray(edges, dtype=np.int64).reshape(-1, 2).T))
-    if edge_index.numel() and (int(edge_index.min()) < 0 or int(edge_index.max()) >= nodes):
-        raise UserError(f"{source}: an edge names node {int(edge_index.max())}, but there are {nodes} nodes")
+    outside = edge_index[(edge_index < 0) | (edge_index >= nodes)]
+    if len(outside):
+        raise UserError(f"{source}: an edge names node {int(outside[0])}, but nodes go from 0 to {nodes - 1}")
     pointer = torch.from_numpy(np.asarray(node_ptr, dtype=np.int64))
     graph_of = torch.bucketize(edge_index, pointer, right=True)
     across = graph_of[0] != graph_of[1]
@@ -133,6 +171,9 @@ def set_from_arrays(
         y = torch.from_numpy(numbered.astype(np.int64))
         rest.setdefault("class_names", tuple(str(c) for c in codes))
     x = features_of_set(clean, nodes, node_label, attributes)
+    if not torch.isfinite(x).all():
+        node = int((~torch.isfinite(x)).any(1).nonzero()[0])
+        raise UserError(f"{source}: node {node} has a feature that is NaN or infinite; fill or drop it")
     return GraphSet(x, clean, pointer, y, name=name, **rest)
 
 

@@ -9,6 +9,7 @@ from sklearn.datasets import load_breast_cancer, load_digits, load_wine
 from sklearn.neighbors import kneighbors_graph
 from sklearn.preprocessing import StandardScaler
 
+from domains.graphs.app import EMBEDDED
 from domains.graphs.data.assemble import graph_from_arrays
 from domains.graphs.data.edges import clean_edges
 from domains.graphs.data.graph import GraphData, GraphSet
@@ -24,14 +25,6 @@ _KNN: dict[str, tuple[Callable[..., Any], int, int, int]] = {
     "cancer-knn": (load_breast_cancer, 15, 10, 20),
 }
 
-EMBEDDED: dict[str, str] = {
-    "digits-knn": "nearest-neighbour graph of scikit-learn's 1,797 handwritten digits (UCI)",
-    "wine-knn": "nearest-neighbour graph of 178 wines (UCI)",
-    "cancer-knn": "nearest-neighbour graph of 569 breast tumours (UCI)",
-    "digits-graphs": "600 digits as graphs of their inked pixels, for graph classification",
-}
-"""Names and titles of the embedded data sets."""
-
 
 def embedded(name: str) -> GraphData | GraphSet:
     """Build an embedded data set; the same arrays at every call.
@@ -45,7 +38,7 @@ def embedded(name: str) -> GraphData | GraphSet:
     eight neighbours, features ink, row and column scaled to [0, 1].
 
     Args:
-        name: a key of :data:`EMBEDDED`.
+        name: a key of `EMBEDDED`.
     """
     if name == "digits-graphs":
         return _digit_graphs()

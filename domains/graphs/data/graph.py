@@ -113,7 +113,7 @@ class GraphSet:
         edge_index: ``(2, |E|)`` int64 over global node numbers, both directions, no loops, sorted by target.
         node_ptr: ``(g + 1,)`` int64; nodes of graph i are ``node_ptr[i]`` to ``node_ptr[i + 1] - 1``.
         y: ``(g,)`` int64 class of each graph, or None.
-        name, class_names, facts: as in :class:`GraphData`.
+        name, class_names, facts: as in `GraphData`.
     """
 
     x: Tensor

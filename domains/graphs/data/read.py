@@ -19,7 +19,7 @@ def read_graph(name_or_path: str | Path) -> GraphData | GraphSet:
 
     Args:
         name_or_path: an embedded name (``digits-knn``), a catalogue name (``cora``, ``graphs/cora``), or a path, see
-            :func:`read_path`. A path that exists wins over a catalogue name only if it holds a slash or a suffix.
+            `read_path`. A path that exists wins over a catalogue name only if it holds a slash or a suffix.
 
     Raises:
         UserError: no such name or path, or bad content; the message names the file and the way out.

@@ -75,6 +75,10 @@ def _numbers(path: Path, columns: int | None = None) -> NDArray[np.float64]:
         raise UserError(f"{path}: every line must hold numbers parted by commas: {error}") from error
     if not values.size:
         raise UserError(f"{path} is empty")
+    broken = ~np.isfinite(values)
+    if broken.any():
+        row, column = np.argwhere(broken)[0].tolist()
+        raise UserError(f"{path}: line {row + 1} holds {values[row, column]}; every number must be finite")
     if columns is not None and values.shape[1] != columns:
         raise UserError(f"{path}: expected {columns} numbers a line, found {values.shape[1]}")
     return values
@@ -102,7 +106,7 @@ def parse_compact(path: Path) -> tuple[Ints, Ints, Ints, Ints, NDArray[Any] | No
     """The arrays of a compact file: node pointer, graph labels, node tags, (e, 2) edges in file order, attributes.
 
     Raises:
-        UserError: as :func:`read_compact`.
+        UserError: as `read_compact`.
     """
     try:
         lines = [(number, line.split()) for number, line in enumerate(path.read_text("utf-8").split("\n"), 1)]

@@ -61,7 +61,7 @@ def read_user_tables(
         split_column: the split; None takes ``split`` if there is such a column.
 
     Raises:
-        UserError: see :func:`from_tables`; or a file that is missing, empty, of another encoding or ragged.
+        UserError: see `from_tables`; or a file that is missing, empty, of another encoding or ragged.
     """
     edges, nodes = Path(edges), Path(nodes)
     return from_tables(
@@ -90,9 +90,9 @@ def from_tables(
     Args:
         edges: one edge per row.
         nodes: one node per row.
-        id_column: as in :func:`read_user_tables`.
-        label_column: as in :func:`read_user_tables`.
-        split_column: as in :func:`read_user_tables`.
+        id_column: as in `read_user_tables`.
+        label_column: as in `read_user_tables`.
+        split_column: as in `read_user_tables`.
         names: what messages call the two tables.
         name: of the graph.
 
@@ -275,38 +275,62 @@ def from_networkx(graph: "nx.Graph[Any]", *, features: list[str], label: str | N
         label: name of the node attribute that is the class.
 
     Raises:
-        UserError: no node, or a node that lacks an attribute (named).
+        UserError: no node, a node whose attribute is missing or no finite number (named), one class only.
     """
     if graph.number_of_nodes() == 0:
         raise UserError("the networkx graph has no node")
-    rows = []
-    for node, attributes in graph.nodes(data=True):
-        missing = [f for f in features if f not in attributes]
-        if missing:
-            raise UserError(f"node {node!r} of the networkx graph lacks the attribute {missing[0]!r}")
-        rows.append({"id": node} | {f: attributes[f] for f in features})
-    flat = pd.DataFrame({"id": [row["id"] for row in rows]})
+    flat = pd.DataFrame({"node number": range(graph.number_of_nodes())})
     for f in features:
-        values = np.array([np.atleast_1d(row[f]) for row in rows], dtype=np.float64)
+        values = _attribute(graph, f)
         flat = pd.concat([flat, pd.DataFrame(values, columns=[f"{f}.{i}" for i in range(values.shape[1])])], axis=1)
     if label is not None:
-        flat["label"] = [graph.nodes[row["id"]].get(label) for row in rows]
+        flat[label] = [attributes.get(label) for _, attributes in graph.nodes(data=True)]
+        if flat[label].isna().all():
+            raise UserError(f"no node of the networkx graph has the attribute {label!r}, which shall be the label")
     number = {node: i for i, node in enumerate(graph.nodes)}
     ends = [(number[u], number[v]) for u, v in graph.edges()]
-    flat["id"] = range(len(flat))
     table = pd.DataFrame(ends, columns=["source", "target"], dtype="int64")
-    built = from_tables(table, flat, names=("the networkx graph", "the networkx graph"))
+    built = from_tables(
+        table, flat, id_column="node number", label_column=label, names=("the networkx graph", "the networkx graph")
+    )
     return GraphData(**{**vars(built), "node_ids": tuple(graph.nodes)})
+
+
+def _attribute(graph: "nx.Graph[Any]", name: str) -> NDArray[np.float64]:
+    """One attribute of all nodes, a row per node."""
+    rows: list[NDArray[np.float64]] = []
+    for node, attributes in graph.nodes(data=True):
+        where = f"node {node!r} of the networkx graph"
+        if name not in attributes:
+            raise UserError(f"{where} lacks the attribute {name!r}")
+        try:
+            row = np.atleast_1d(np.asarray(attributes[name], dtype=np.float64)).reshape(-1)
+        except (TypeError, ValueError) as error:
+            raise UserError(
+                f"{where}: the attribute {name!r} is not a number or a list of numbers: {attributes[name]!r}"
+            ) from error
+        if not np.isfinite(row).all():
+            raise UserError(f"{where}: the attribute {name!r} is {attributes[name]!r}, which is not finite")
+        if rows and row.shape != rows[0].shape:
+            raise UserError(f"{where} has {len(row)} numbers in {name!r}, the nodes before it have {len(rows[0])}")
+        rows.append(row)
+    return np.stack(rows)
 
 
 def from_pyg(data: Any) -> GraphData:
     """A ``torch_geometric.data.Data`` with ``x`` and ``edge_index``; ``y`` and the three masks are taken where present.
 
     Raises:
-        UserError: it has no features or no edges tensor.
+        UserError: it has no features or no edges tensor, or as `domains.graphs.data.assemble.graph_from_arrays`.
     """
     if data.x is None or data.edge_index is None:
         raise UserError("the PyG Data must have x and edge_index; add features (for example degrees) first")
+    if data.x.dim() != 2:
+        raise UserError(f"the PyG Data: x must have the shape (nodes, features), got {tuple(data.x.shape)}")
+    for part in _SPLIT_NAMES:
+        mask = getattr(data, f"{part}_mask", None)
+        if mask is not None and len(data.x) and len(mask) != len(data.x):
+            raise UserError(f"the PyG Data: {part}_mask must have one value for each of the {len(data.x)} nodes")
     split: dict[str, Any] = {
         f"{part}_index": mask.nonzero().squeeze(1)
         for part in _SPLIT_NAMES

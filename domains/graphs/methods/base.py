@@ -28,7 +28,7 @@ class Prepared:
 
 
 class GraphMethod(Method[G]):
-    """Base of the domain's methods: a batch is one :class:`GraphData`, or a :class:`GraphBatch` of many graphs.
+    """Base of the domain's methods: a batch is one `GraphData`, or a `GraphBatch` of many graphs.
 
     Args:
         settings: the method's settings.

@@ -28,7 +28,7 @@ class BGRLSettings(MethodSettings):
 
     Attributes:
         hidden: width of the first GCN layer.
-        out: width of the embeddings.
+        width: of the embeddings.
         predictor: hidden width of the predictor.
         momentum: start of the cosine schedule of the slow copy, in [0, 1].
         warmup: epochs of linear warm-up.
@@ -44,7 +44,7 @@ class BGRLSettings(MethodSettings):
     weight_decay: float = 1e-5
     schedule: Literal["cosine", "constant"] = "cosine"
     hidden: int = 512
-    out: int = 256
+    width: int = 256
     predictor: int = 512
     momentum: float = 0.99
     warmup: int = 100
@@ -63,9 +63,9 @@ class BGRL(GraphMethod[BGRLSettings]):
     the slow copy's momentum rises to 1 by a cosine.
 
     Args:
-        settings: see :class:`BGRLSettings`.
+        settings: see `BGRLSettings`.
         in_dim: width of the node features.
-        generator: of the corruptions.
+        **rest: ``generator`` (of the corruptions).
     """
 
     name: ClassVar[str] = "bgrl"
@@ -73,8 +73,8 @@ class BGRL(GraphMethod[BGRLSettings]):
     def __init__(self, settings: BGRLSettings, *, in_dim: int, **rest: Any) -> None:
         super().__init__(settings, in_dim=in_dim, **rest)
         s = settings
-        self.encoder = GraphEncoder("gcn", in_dim, s.hidden, 2, out_dim=s.out, norm=s.norm, activation="prelu")
-        self.predictor = PredictionHead(s.out, s.predictor)
+        self.encoder = GraphEncoder("gcn", in_dim, s.hidden, 2, out_dim=s.width, norm=s.norm, activation="prelu")
+        self.predictor = PredictionHead(s.width, s.predictor)
         self.target = MomentumEncoder(
             self.encoder, momentum=s.momentum, schedule="cosine", total_steps=max(1, s.epochs)
         )

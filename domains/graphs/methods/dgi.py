@@ -40,9 +40,9 @@ class DGI(GraphMethod[DGISettings]):
     shall say yes to true nodes and no to shuffled ones (binary cross-entropy).
 
     Args:
-        settings: see :class:`DGISettings`.
+        settings: see `DGISettings`.
         in_dim: width of the node features.
-        generator: of the shuffling.
+        **rest: ``generator`` (of the shuffling).
     """
 
     name: ClassVar[str] = "dgi"

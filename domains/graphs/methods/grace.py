@@ -54,9 +54,9 @@ class GRACE(GraphMethod[GRACESettings]):
     head is thrown away.
 
     Args:
-        settings: see :class:`GRACESettings`.
+        settings: see `GRACESettings`.
         in_dim: width of the node features.
-        generator: of the corruptions.
+        **rest: ``generator`` (of the corruptions).
     """
 
     name: ClassVar[str] = "grace"

@@ -62,10 +62,9 @@ class GraphCL(GraphMethod[GraphCLSettings]):
     one's negatives only; we take NT-Xent over both views (the form most later work uses), which adds negatives.
 
     Args:
-        settings: see :class:`GraphCLSettings`.
+        settings: see `GraphCLSettings`.
         in_dim: width of the node features.
-        level: must be "graph".
-        generator: of the augmentations.
+        **rest: ``level`` (must be "graph"), ``generator`` (of the augmentations).
     """
 
     name: ClassVar[str] = "graphcl"

@@ -85,10 +85,10 @@ class GraphMAE(GraphMethod[GraphMAESettings]):
     one graph layer; score the rows of M by the scaled cosine error.
 
     Args:
-        settings: see :class:`GraphMAESettings`.
+        settings: see `GraphMAESettings`.
         in_dim: width of the node features, which is also what the decoder rebuilds.
-        level: "node", or "graph" for sets of graphs (masks are drawn over all nodes of the batch together).
-        generator: of masks, noise, dropped edges and dropout.
+        **rest: ``level`` ("node", or "graph" for sets of graphs, where masks are drawn over all nodes of the batch
+            together), ``generator`` (of masks, noise, dropped edges and dropout).
 
     Notes:
         Rows that nobody reads are not computed: with re-masking the last encoder layer and the bridge run on the

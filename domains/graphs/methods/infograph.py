@@ -44,10 +44,9 @@ class InfoGraph(GraphMethod[InfoGraphSettings]):
     form). Node and graph codes are all GIN layers side by side.
 
     Args:
-        settings: see :class:`InfoGraphSettings`.
+        settings: see `InfoGraphSettings`.
         in_dim: width of the node features.
-        level: must be "graph".
-        generator: the method itself draws nothing.
+        **rest: ``level`` (must be "graph"), ``generator`` (the method itself draws nothing).
     """
 
     name: ClassVar[str] = "infograph"

@@ -43,9 +43,9 @@ class SmoothedFeatures(GraphMethod[SmoothedFeaturesSettings]):
     80 %: what a pre-trained encoder must clear.
 
     Args:
-        settings: see :class:`SmoothedFeaturesSettings`.
+        settings: see `SmoothedFeaturesSettings`.
         in_dim: width of the node features.
-        level: "node" or "graph".
+        **rest: ``level`` ("node" or "graph").
     """
 
     name: ClassVar[str] = "smoothed"

@@ -45,10 +45,10 @@ class Supervised(GraphMethod[SupervisedSettings]):
     (the GCN paper's on the first only).
 
     Args:
-        settings: see :class:`SupervisedSettings`.
+        settings: see `SupervisedSettings`.
         in_dim: width of the node features.
         num_classes: number of classes.
-        generator: of the dropout draws.
+        **rest: ``generator`` (of the dropout draws).
     """
 
     name: ClassVar[str] = "supervised"

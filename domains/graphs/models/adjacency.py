@@ -14,7 +14,7 @@ __all__ = ["Adjacency"]
 class Adjacency:
     """Directed edges grouped by target: a CSR matrix whose row i lists the sources that node i hears.
 
-    The targets may be a subset of the nodes (:meth:`restrict`), which is how a layer computes only the rows that
+    The targets may be a subset of the nodes (`restrict`), which is how a layer computes only the rows that
     somebody will read.
 
     Attributes:

@@ -62,7 +62,8 @@ class GraphEncoder(nn.Module):
         layers: number of layers, >= 1.
         out_dim: width of the last layer; None means ``hidden``.
         heads: attention heads of GAT.
-        feat_drop, attn_drop: dropout rates on each layer's input and on the attention, in [0, 1).
+        feat_drop: dropout rate on each layer's input, in [0, 1).
+        attn_drop: dropout rate on the attention, in [0, 1).
         negative_slope: of GAT's LeakyReLU.
         norm: after each layer (and inside GIN's MLP).
         activation: after each layer, the last one too.

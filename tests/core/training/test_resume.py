@@ -8,12 +8,13 @@ from pathlib import Path
 
 import pytest
 import torch
+from lightning.pytorch import Callback
 from safetensors.torch import load_file
 
 from core.errors import OperationError
-from core.training import FitSettings, fit
+from core.training import FitSettings, fit, seed_everything, shuffled
 from core.training.checkpoint import latest_checkpoint
-from tests.core.training.toy import Toy, ToySettings, run
+from tests.core.training.toy import Toy, ToySettings, digits, run
 
 ROOT = Path(__file__).parents[3]
 
@@ -80,3 +81,49 @@ def test_zero_epochs_leave_the_weights(tmp_path):
     before = [p.clone() for p in method.parameters()]
     assert fit(method, [], folder=tmp_path, settings=FitSettings()).epochs == 0
     assert all(torch.equal(a, b) for a, b in zip(before, method.parameters(), strict=True))
+
+
+class Interrupt(Callback):
+    """Ctrl-C when an epoch begins."""
+
+    def __init__(self, epoch):
+        self.epoch = epoch
+
+    def on_train_epoch_start(self, trainer, pl_module):
+        if trainer.current_epoch == self.epoch:
+            signal.raise_signal(signal.SIGINT)
+
+
+def run_with_patience(folder, *, interrupt=-1, resume=False):
+    """A run that diverges and so stops early."""
+    method = Toy(ToySettings(epochs=60, lr=10.0), in_dim=64, generator=seed_everything(1))
+    x, _ = digits()
+    settings = FitSettings(threads=1, checkpoint_seconds=0, log_every=1, progress=False, patience=3)
+    loader = shuffled(400, 100, 1, lambda index: x[index])
+    return method, fit(
+        method, loader, folder=folder, settings=settings, callbacks=[Interrupt(interrupt)], resume=resume
+    )
+
+
+@pytest.mark.parametrize("before_the_end", [1, 2, 3])
+def test_a_resumed_run_stops_early_where_it_would_have_stopped(tmp_path, before_the_end):
+    """The checkpoint of an epoch used to be written before patience had seen that epoch, so one was forgotten."""
+    whole, result = run_with_patience(tmp_path / "whole")
+    assert result.stopped_early
+    with pytest.raises(KeyboardInterrupt):
+        run_with_patience(tmp_path / "cut", interrupt=result.epochs - before_the_end)
+    resumed, again = run_with_patience(tmp_path / "cut", resume=True)
+    assert again.epochs == result.epochs
+    assert again.stopped_early
+    assert all(torch.equal(a, b) for a, b in zip(whole.parameters(), resumed.parameters(), strict=True))
+    assert (tmp_path / "cut" / "metrics.csv").read_text() == (tmp_path / "whole" / "metrics.csv").read_text()
+
+
+def test_a_run_that_stopped_early_leaves_its_last_epoch_as_checkpoint(tmp_path):
+    """It used to leave one of some seconds before: the checkpoint was asked for before the run knew that it ends."""
+    method = Toy(ToySettings(epochs=60, lr=10.0), in_dim=64, generator=seed_everything(1))
+    x, _ = digits()
+    settings = FitSettings(threads=1, checkpoint_seconds=600, log_every=1, progress=False, patience=3)
+    result = fit(method, shuffled(400, 100, 1, lambda index: x[index]), folder=tmp_path, settings=settings)
+    assert result.stopped_early
+    assert latest_checkpoint(tmp_path / "checkpoints")[1]["epoch"] == result.epochs - 1

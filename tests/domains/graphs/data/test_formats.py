@@ -132,6 +132,9 @@ def test_tu_attributes_and_degrees_when_there_are_no_labels(tmp_path):
         ({"graph_labels": "1\n"}, "has 1 lines, but graph 2 has nodes"),
         ({"A": "1, 3\n"}, "joins two different graphs"),
         ({"A": "1, 99\n"}, "an edge names node 98"),
+        ({"A": "2, 1\n0, 1\n"}, "an edge names node -1"),
+        ({"node_labels": None, "node_attributes": "1\n1\nnan\n1\n1\n"}, r"DS_node_attributes\.txt: line 3 holds nan"),
+        ({"graph_labels": "1\ninf\n"}, r"DS_graph_labels\.txt: line 2 holds inf"),
         ({"A": "one, two\n"}, r"DS_A\.txt: every line must hold numbers"),
         ({"A": None}, r"cannot read .*DS_A\.txt"),
         ({"graph_indicator": "1\n2\n1\n2\n2\n"}, "line 3 goes back to an earlier graph"),
@@ -164,6 +167,7 @@ def test_compact_text(tmp_path):
         (COMPACT.replace("4 2 0 2", "4 2 0 9"), "line 4 names neighbour 9 in a graph of 3 nodes"),
         (COMPACT.replace("3 1", "three 1"), "line 2 is not in the compact format"),
         ("", "ends after line 0"),
+        ("2\n1 0\n0 0 1.5\n1 1\n0 0 nan\n", r"bad\.txt: node 1 has a feature that is NaN or infinite"),
     ],
 )
 def test_bad_compact_text_is_named(tmp_path, text, message):
