@@ -4,8 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import mean, pstdev
 
+import numpy as np
 from jaxtyping import Float, Int64
-from sklearn.model_selection import GridSearchCV, StratifiedKFold
+from numpy.typing import NDArray
+from sklearn.metrics.pairwise import euclidean_distances
+from sklearn.model_selection import StratifiedKFold
 from sklearn.svm import SVC
 from torch import Tensor
 
@@ -34,12 +37,15 @@ def svm_cross_validation(
     inner_folds: int = 5,
     grid: Sequence[float] = (1e-3, 1e-2, 1e-1, 1.0, 10.0),
     seed: int = 0,
-    jobs: int = 1,
 ) -> CrossValidationResult:
     """Accuracy of scikit-learn's ``SVC`` (RBF, gamma "scale") with C chosen inside each training part.
 
-    GraphMAE's protocol (arXiv 2205.10803, graph classification): outer ``StratifiedKFold`` with shuffling, inner
-    ``GridSearchCV``. No test fold chooses anything.
+    GraphMAE's protocol (arXiv 2205.10803, graph classification): outer ``StratifiedKFold`` with shuffling, inner search
+    over stratified folds without shuffling, the first best C. No test fold chooses anything.
+
+    The numbers are those of scikit-learn's ``GridSearchCV(SVC(), {"C": grid}, cv=inner_folds)``. The squared distances
+    are computed once, by one matrix product, where ``SVC`` would compute them anew in each of the 260 fits; one
+    ``(n, n)`` matrix in double precision is held, 135 MB for 4,110 graphs.
 
     Args:
         embeddings: one row per graph.
@@ -48,7 +54,6 @@ def svm_cross_validation(
         inner_folds: folds of the search for C, >= 2.
         grid: values of C.
         seed: of the outer shuffling.
-        jobs: processes of the inner search.
 
     Raises:
         ValueError: fewer than ``folds`` rows in a class, or only one class.
@@ -65,10 +70,30 @@ def svm_cross_validation(
             f"the smallest class has {int(counts.min())} rows, which is fewer than folds={folds}; use fewer folds"
         )
     x, y = embeddings.detach().double().numpy(), labels.numpy()
+    distances: NDArray[np.float64] = euclidean_distances(x, squared=True)
     outer = StratifiedKFold(folds, shuffle=True, random_state=seed)
+    inner = StratifiedKFold(inner_folds)
     values = []
     for train, test in outer.split(x, y):
-        search = GridSearchCV(SVC(), {"C": list(grid)}, cv=inner_folds, scoring="accuracy", n_jobs=jobs)
-        search.fit(x[train], y[train])
-        values.append(float(search.score(x[test], y[test])))
+        parts = inner.split(x[train], y[train])
+        scores = [_scores(x, y, distances, train[part], train[held_out], grid) for part, held_out in parts]
+        best = grid[int(np.average(np.stack(scores, 1), axis=1).argmax())]
+        values.append(float(_scores(x, y, distances, train, test, [best])[0]))
     return CrossValidationResult(mean(values), pstdev(values), tuple(values))
+
+
+def _scores(
+    x: NDArray[np.float64],
+    y: NDArray[np.int64],
+    distances: NDArray[np.float64],
+    train: NDArray[np.int64],
+    test: NDArray[np.int64],
+    grid: Sequence[float],
+) -> NDArray[np.float64]:
+    """Accuracy on ``test`` for each C; gamma is "scale", which depends on the training rows alone."""
+    variance = float(x[train].var())
+    gamma = 1.0 / (x.shape[1] * variance) if variance else 1.0
+    kernel = np.exp(-gamma * distances[np.ix_(train, train)])
+    crossed = np.exp(-gamma * distances[np.ix_(test, train)])
+    machines = (SVC(C=c, kernel="precomputed").fit(kernel, y[train]) for c in grid)
+    return np.array([machine.score(crossed, y[test]) for machine in machines])

@@ -50,7 +50,7 @@ def scaled_cosine_error(
         the released code, where the other losses of this package would send none. It matters: until its bias has moved,
         GraphMAE's decoder says exactly 0 of a node whose neighbours are all masked, and the huge first gradient lets
         Adam hold the bias nearly still from then on. Without it the bias learns the mean features and the encoder has
-        less to learn (docs/decisions.md has the figures for Cora). Clip no gradient norm, or choose a larger eps then.
+        less to learn (docs/decisions.md tells what it changes). Clip no gradient norm, or choose a larger eps then.
 
     Relations:
         With gamma = 1 half the squared distance of the unit vectors.

@@ -148,6 +148,10 @@ def test_runs_are_a_table_and_their_loss_curves(runs, tmp_path):
     assert first == ["graphmae", "default", "0.5000", "", "12.3"]
     assert second == ["graphmae", "wine", "0.6250", "0.2500", "12.3"]
     assert [tag for tag, _ in page.tags].count("svg") == 1
+    (curve,) = [a["d"] for tag, a in page.tags if tag == "path" and "fill: none; stroke: #0072b2" in a.get("style", "")]
+    heights = [float(point.split()[1]) for point in curve.replace("M", "").split("L")]
+    steps = [1 - 1 / (step + 1) for step in range(5)]  # SVG counts downwards
+    assert heights == pytest.approx([heights[0] + step * (heights[-1] - heights[0]) / 0.8 for step in steps], abs=1e-3)
     assert "seeds" not in page.text["caption"][0]
 
 

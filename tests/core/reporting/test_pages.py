@@ -108,6 +108,14 @@ def test_a_page_says_how_to_repeat_it_and_where_it_ran():
     assert "figures/graphs-quick-digits.svg" in quick
 
 
+def test_tables_follow_the_names_of_the_files(tmp_path):
+    names = [f"set-{letter}" for letter in "abcdefghij"]
+    for name in names:
+        write_records([example(dataset=name)], tmp_path / "results" / "graphs" / f"cpu-{name}.json")
+    (page,) = write_pages(tmp_path / "results", tmp_path / "docs")
+    assert re.findall(r"^### (\S+)", page.read_text(encoding="utf-8"), flags=re.MULTILINE) == names
+
+
 def test_a_changed_record_changes_its_page_and_a_bad_one_is_named(tmp_path):
     results, docs = tmp_path / "results", tmp_path / "docs"
     write_records([example()], results / "graphs" / "cpu-cora.json")

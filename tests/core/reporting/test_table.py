@@ -93,6 +93,7 @@ def test_a_system_without_the_leading_metric_has_an_empty_cell_and_is_never_best
     ("higher", "means", "best"),
     [
         (True, [1.0, 3.0, 2.0], {1}),
+        (True, [3.0, 3.0001, 2.0], {1}),
         (False, [2.0, 3.0, 1.0], {2}),
         (True, [3.0, 1.0, 3.0], {0, 2}),
         (False, [-1.0, -2.0, 5.0], {1}),

@@ -1,0 +1,58 @@
+"""The site's navigation and its API pages are complete."""
+
+import importlib
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+CONFIG = tomllib.loads((ROOT / "zensical.toml").read_text())
+
+
+def pages(entry):
+    if isinstance(entry, str):
+        return [entry]
+    values = entry.values() if isinstance(entry, dict) else entry
+    return [page for value in values for page in pages(value)]
+
+
+def test_every_page_is_in_the_navigation():
+    written = {p.relative_to(ROOT / "docs").as_posix() for p in (ROOT / "docs").rglob("*.md")}
+    assert set(pages(CONFIG["project"]["nav"])) == written
+
+
+@pytest.mark.parametrize(
+    ("package", "page"),
+    [
+        ("core.similarity", "similarity"),
+        ("core.losses", "losses"),
+        ("core.samplers", "parts"),
+        ("core.heads", "parts"),
+        ("core.evaluation", "evaluation"),
+        ("core.training", "training"),
+        ("core.data", "data"),
+        ("core.reporting", "data"),
+    ],
+)
+def test_every_public_name_has_its_place_in_the_reference(package, page):
+    shown = re.findall(r"^::: ([\w.]+)", (ROOT / f"docs/api/{page}.md").read_text(), re.MULTILINE)
+    names = {path.rpartition(".")[2] for path in shown if path.startswith(f"{package}.")}
+    assert set(importlib.import_module(package).__all__) <= names
+
+
+def test_every_method_has_a_page():
+    from domains.graphs import METHODS
+
+    written = {p.stem for p in (ROOT / "docs/graphs").glob("*.md")}
+    baselines = (ROOT / "docs/graphs/baselines.md").read_text()
+    for name in METHODS.names():
+        assert name in written or f"train {name} " in baselines
+
+
+def test_pictures_and_styles_come_with_the_site():
+    """Links lead elsewhere, nothing that a page loads does."""
+    for page in (ROOT / "docs").rglob("*.md"):
+        assert not re.search(r'!\[[^\]]*\]\(https?://|src="https?://', page.read_text()), page
+    assert CONFIG["project"]["theme"]["font"] is False
