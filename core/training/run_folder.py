@@ -32,8 +32,8 @@ class RunFolder:
             resume: continue; a folder that does not exist yet is begun.
 
         Raises:
-            UserError: the folder holds something and ``resume`` is off, or it holds a run with other settings (how it is
-                scored may change until it is finished).
+            UserError: the folder holds something and ``resume`` is off, or it holds a run with other settings; how it
+                is scored may change until it is finished.
             OperationError: the folder cannot be made or written.
         """
         stored = self.path / "config.yaml"

@@ -29,7 +29,7 @@ SMALL = {
     "graphmae": {"hidden": 8, "heads": 2},
     "grace": {"hidden": 8, "projection": 8},
     "dgi": {"hidden": 8},
-    "bgrl": {"hidden": 8, "out": 8, "predictor": 8, "warmup": 1},
+    "bgrl": {"hidden": 8, "width": 8, "predictor": 8, "warmup": 1},
     "graphcl": {"hidden": 8},
     "infograph": {"hidden": 8},
     "supervised": {"hidden": 8},

@@ -11,12 +11,12 @@ from domains.graphs.methods.smoothed import SmoothedFeatures, SmoothedFeaturesSe
 from tests.domains.graphs.toy import toy_graph, toy_set
 
 
-def make(name, width, level, **settings):
+def make(name, features, level, **settings):
     torch.manual_seed(0)
     rest = {"num_classes": 2} if name == "supervised" else {}
     method = METHODS.get(name)(
         METHODS.settings(name)(**settings),
-        in_dim=width,
+        in_dim=features,
         level=level,
         generator=torch.Generator().manual_seed(0),
         **rest,
@@ -43,7 +43,7 @@ def train(method, batches, steps):
 def test_node_methods_beat_their_untrained_start_in_their_own_loss(name):
     graph = embedded("wine-knn")
     small = {"grace": {"hidden": 16, "projection": 16}, "dgi": {"hidden": 16}}
-    small["bgrl"] = {"hidden": 16, "out": 16, "predictor": 16, "warmup": 1, "epochs": 40}
+    small["bgrl"] = {"hidden": 16, "width": 16, "predictor": 16, "warmup": 1, "epochs": 40}
     method = make(name, 13, "node", lr=1e-2, **small[name])
     losses = train(method, lambda _: graph, 40)
     assert sum(losses[-5:]) < sum(losses[:5])
