@@ -29,7 +29,9 @@ def run_evaluate(domain: Domain, words: Sequence[str]) -> int:
     )
     parser.add_argument("models", type=str, nargs="+", help="model folders, or run folders that hold one")
     parser.add_argument("--data", type=str, default=None, help="catalogue name or path")
-    parser.add_argument("--seed", type=int, default=0, help="of the probe and of random splits")
+    parser.add_argument(
+        "--seed", type=int | None, default=None, help="of the probe and of random splits (default: the run's own)"
+    )
     if "-h" in words or "--help" in words:
         print(parser.format_help())
         return 0
@@ -44,7 +46,8 @@ def run_evaluate(domain: Domain, words: Sequence[str]) -> int:
         config = _metadata(Path(folder)).get("config", {})
         evaluation = resolve_settings(task.evaluation_settings, (f"metadata of {folder}", config.get("evaluate", {})))
         data = task.load(chosen.data if chosen.data is not None else config.get("data"))
-        scores[folder] = task.evaluate(method, data, evaluation, chosen.seed)
+        seed = chosen.seed if chosen.seed is not None else config.get("fit", {}).get("seed", 0)
+        scores[folder] = task.evaluate(method, data, evaluation, seed)
     metrics = list(dict.fromkeys(metric for one in scores.values() for metric in one))
     table = Table("model", *metrics)
     for folder, one in scores.items():

@@ -52,6 +52,8 @@ def run_train(domain: Domain, words: Sequence[str]) -> int:
     if name.startswith("-"):
         raise UserError(f"the method comes first: counterpoint {domain.name} train METHOD {name} ...")
     settings_class = registry.settings(name)
+    from lightning.pytorch.utilities import rank_zero_only
+
     from core.training import FitSettings, resolve_settings, train
 
     task = resolve(domain.task)()
@@ -99,6 +101,8 @@ def run_train(domain: Domain, words: Sequence[str]) -> int:
         folder=folder,
         resume=chosen.resume,
     )
+    if rank_zero_only.rank:  # another process of the same run prints
+        return 0
     table = Table("metric", "value", title=f"{name} on {chosen.data or 'the embedded default'}")
     for metric, value in result.scores.items():
         table.add_row(metric, f"{value:.4f}")

@@ -108,7 +108,7 @@ def train(
     started = time.monotonic()
     result = fit(
         method,
-        task.loader(method, loaded, fit_settings.seed),
+        task.loader(method, loaded, evaluation, fit_settings.seed),
         folder=folder,
         settings=fit_settings,
         callbacks=callbacks,

@@ -28,8 +28,11 @@ class Task(Protocol):
     def build(self, method: str, settings: MethodSettings, data: Any, generator: torch.Generator) -> Method[Any]:
         """Make the untrained method for this data."""
 
-    def loader(self, method: Method[Any], data: Any, seed: int) -> Iterable[Any]:
-        """Training batches. The order of epoch e must depend on ``(seed, e)`` only, so that resume is exact."""
+    def loader(self, method: Method[Any], data: Any, evaluation: Any, seed: int) -> Iterable[Any]:
+        """Training batches. The order of epoch e must depend on ``(seed, e)`` only, so that resume is exact.
+
+        Of the evaluation settings only the split may matter, and only to methods that see labels.
+        """
 
     def evaluate(self, method: Method[Any], data: Any, settings: Any, seed: int) -> dict[str, float]:
         """Scores of the frozen method under the domain's standard protocol, by metric name."""

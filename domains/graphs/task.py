@@ -101,12 +101,14 @@ class GraphTask:
         )
         return built
 
-    def loader(self, method: Method[Any], data: GraphData | GraphSet, seed: int) -> Iterable[Any]:
+    def loader(
+        self, method: Method[Any], data: GraphData | GraphSet, evaluation: EvaluationSettings, seed: int
+    ) -> Iterable[Any]:
         """The whole graph each epoch; random subgraphs of a large one; shuffled mini-batches of a set."""
         if isinstance(data, GraphSet):
             return shuffled(len(data), method.settings.batch_size, seed, data.select)
         if method.name == "supervised":
-            train, _, _ = node_split(data, EvaluationSettings(), seed)
+            train, _, _ = node_split(data, evaluation, seed)
             data = replace(data, train_index=train)
         if data.num_nodes > self.nodes_per_batch:
             return SubgraphLoader(data, self.nodes_per_batch, seed)
@@ -126,7 +128,7 @@ class GraphTask:
         if isinstance(data, GraphSet):
             return evaluate_graphs(embed_set(method, data), data.y, settings)
         if isinstance(method, Supervised) and data.y is not None:
-            _, val, test = node_split(data, EvaluationSettings(), seed)  # the split it was trained on, see loader()
+            _, val, test = node_split(data, settings, seed)  # the split it was trained on, see loader()
             right = method.predict(data) == data.y
             return {"accuracy": float(right[test].float().mean()), "val accuracy": float(right[val].float().mean())}
         return evaluate_nodes(method.embed(data), data, settings, seed)

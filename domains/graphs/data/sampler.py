@@ -7,6 +7,8 @@ import torch
 from jaxtyping import Int64
 from torch import Tensor
 
+from core.distributed import rank, world_size
+from core.errors import UserError
 from core.training.loader import EpochLoader
 from domains.graphs.data.edges import sort_by_target
 from domains.graphs.data.graph import GraphData
@@ -110,7 +112,8 @@ class SubgraphLoader(EpochLoader):
 
     Nodes are handed to parts by short random walks (GraphSAINT, Zeng et al. 2020, arXiv 1907.04931, walks from random
     roots), so that a part keeps many of its edges; what no walk reached fills up the parts at random. Methods that
-    train on a whole graph train on each part instead. Memory is that of one part.
+    train on a whole graph train on each part instead. Memory is that of one part. Several processes take turns: each
+    gets every W-th part, and a remainder that does not go round is left out in that epoch.
 
     Args:
         graph: the full graph.
@@ -127,14 +130,22 @@ class SubgraphLoader(EpochLoader):
         self.parts = -(-graph.num_nodes // nodes_per_batch)
         self._degree = torch.bincount(graph.edge_index[1], minlength=graph.num_nodes)
         self._pointer = torch.cumsum(self._degree, 0) - self._degree
-        super().__init__(self._batches, self.parts, seed)
+        super().__init__(self._batches, lambda: self.parts // world_size(), seed)
 
     def _batches(self, generator: torch.Generator) -> Iterator[GraphData]:
+        shared = self.parts - self.parts % world_size()
+        if not shared:
+            raise UserError(
+                f"{self.graph.name} makes {self.parts} parts, but {world_size()} processes want one each; "
+                "start fewer processes, or take fewer nodes per batch"
+            )
         part_of = self._assign(generator)
         order = torch.argsort(part_of, stable=True)
         sizes = torch.bincount(part_of, minlength=self.parts).tolist()
         number = torch.empty(self.graph.num_nodes, dtype=torch.int64)
-        for nodes in order.split(sizes):
+        for part, nodes in enumerate(order.split(sizes)):
+            if part >= shared or part % world_size() != rank():
+                continue
             number[nodes] = torch.arange(len(nodes))
             yield self._induced(nodes, part_of, number)
 

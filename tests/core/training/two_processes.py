@@ -77,7 +77,7 @@ class HalvesTask:
     def build(self, method, settings, data, generator):
         return Halves(settings, generator=generator)
 
-    def loader(self, method, data, seed):
+    def loader(self, method, data, evaluation, seed):
         return shuffled(len(data), 16, seed, lambda index: (index, data[index]))
 
     def evaluate(self, method, data, settings, seed):
@@ -100,7 +100,7 @@ def run_fit(folder, processes):
     task = HalvesTask()
     data = task.load(None)
     method = task.build("halves", HalvesSettings(), data, seed_everything(3))
-    fit(method, task.loader(method, data, 3), folder=folder, settings=settings_for(processes))
+    fit(method, task.loader(method, data, None, 3), folder=folder, settings=settings_for(processes))
     return method
 
 

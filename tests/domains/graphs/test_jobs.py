@@ -48,7 +48,12 @@ def trained(name, data, folder, epochs=2):
     chosen = {} if name == "smoothed" else {"epochs": epochs}
     settings = METHODS.settings(name)(**SMALL[name], **chosen)
     method = task.build(name, settings, data, torch.Generator().manual_seed(0))
-    fit(method, task.loader(method, data, 0), folder=folder, settings=FitSettings(threads=1, progress=False))
+    fit(
+        method,
+        task.loader(method, data, EvaluationSettings(), 0),
+        folder=folder,
+        settings=FitSettings(threads=1, progress=False),
+    )
     return method
 
 

@@ -46,7 +46,7 @@ def build(name, data, epochs=3):
 
 def trained(name, data, folder, epochs=3):
     method = build(name, data, epochs)
-    fit(method, GraphTask().loader(method, data, 0), folder=folder, settings=QUICK)
+    fit(method, GraphTask().loader(method, data, EvaluationSettings(), 0), folder=folder, settings=QUICK)
     return method
 
 
@@ -89,11 +89,11 @@ def test_a_method_that_does_not_fit_the_data_is_refused(name, data, message):
 
 def test_one_graph_is_one_batch_and_a_large_one_comes_in_parts():
     graph = embedded("wine-knn")
-    (batch,) = GraphTask().loader(build("dgi", graph), graph, 0)
+    (batch,) = GraphTask().loader(build("dgi", graph), graph, EvaluationSettings(), 0)
     assert batch is graph
     task = GraphTask()
     task.nodes_per_batch = 50
-    loader = task.loader(build("dgi", graph), graph, 0)
+    loader = task.loader(build("dgi", graph), graph, EvaluationSettings(), 0)
     assert isinstance(loader, SubgraphLoader)
     parts = list(loader)
     assert len(parts) == 4
@@ -104,7 +104,7 @@ def test_graphs_of_a_set_come_once_per_epoch_in_an_order_of_seed_and_epoch():
     data = replace(toy_set(30), y=torch.arange(30))
 
     def order(seed, epoch):
-        loader = GraphTask().loader(build("infograph", data), data, seed)
+        loader = GraphTask().loader(build("infograph", data), data, EvaluationSettings(), seed)
         loader.set_epoch(epoch)
         return [batch.y.tolist() for batch in loader]
 
@@ -142,18 +142,31 @@ def test_supervised_learns_from_the_training_part_alone(tmp_path):
     for kind, data in (("public", graph), ("random", free)):
         train_part, _, test_part = node_split(data, EvaluationSettings(), 4)
         method = build("supervised", data)
-        (batch,) = task.loader(method, data, 4)
+        (batch,) = task.loader(method, data, EvaluationSettings(), 4)
         assert torch.equal(batch.train_index, train_part)
-        fit(method, task.loader(method, data, 4), folder=tmp_path / kind, settings=QUICK)
+        fit(method, task.loader(method, data, EvaluationSettings(), 4), folder=tmp_path / kind, settings=QUICK)
         y = data.y.clone()
         y[test_part] = (y[test_part] + 1) % 3
         spoiled = replace(data, y=y).with_split(*node_split(data, EvaluationSettings(), 4))
         other = build("supervised", spoiled)
-        fit(other, task.loader(other, spoiled, 4), folder=tmp_path / f"{kind} spoiled", settings=QUICK)
+        fit(
+            other,
+            task.loader(other, spoiled, EvaluationSettings(), 4),
+            folder=tmp_path / f"{kind} spoiled",
+            settings=QUICK,
+        )
         assert torch.equal(method.embed(data), other.embed(data))
         scores = task.evaluate(method, data, EvaluationSettings(), 4)
         right = method.embed(data).argmax(1) == data.y
         assert scores["accuracy"] == pytest.approx(float(right[test_part].float().mean()))
+
+
+def test_supervised_trains_on_the_split_that_is_asked_for():
+    graph = embedded("wine-knn")
+    asked = EvaluationSettings(split="random", train_share=0.4, val_share=0.3)
+    (batch,) = GraphTask().loader(build("supervised", graph), graph, asked, 7)
+    assert torch.equal(batch.train_index, node_split(graph, asked, 7)[0])
+    assert len(batch.train_index) == pytest.approx(0.4 * 178, abs=3)
 
 
 def test_shuffled_labels_bring_every_method_down_to_chance(tmp_path):

@@ -115,3 +115,24 @@ def test_sampler_arguments_are_checked(bad):
         NeighbourSampler(toy_graph(), bad, 2)
     with pytest.raises(ValueError, match="nodes_per_batch must be >= 2"):
         SubgraphLoader(toy_graph(), 1, 0)
+
+
+def parts_of_this_rank():
+    """Sorted node features of each part, which tell the nodes apart."""
+    graph = synthetic_graph(700, 3000, seed=1)
+    return [sorted(part.x[:, 0].tolist()) for part in SubgraphLoader(graph, 100, seed=3)]
+
+
+def refused_on_this_rank():
+    with pytest.raises(UserError, match="makes 1 parts, but 2 processes"):
+        list(SubgraphLoader(synthetic_graph(50, 100), 60, seed=0))
+    return True
+
+
+def test_processes_take_turns_at_the_parts_of_one_epoch(gloo_pool):
+    """Once every rank trained on all parts: W processes did the work of one, W times."""
+    alone = parts_of_this_rank()
+    assert len(alone) == 7
+    first, second = gloo_pool(2).run(parts_of_this_rank)
+    assert [first, second] == [alone[0:6:2], alone[1:6:2]]
+    assert gloo_pool(2).run(refused_on_this_rank) == [True, True]
