@@ -52,8 +52,7 @@ def run_train(domain: Domain, words: Sequence[str]) -> int:
     if name.startswith("-"):
         raise UserError(f"the method comes first: counterpoint {domain.name} train METHOD {name} ...")
     settings_class = registry.settings(name)
-    from lightning.pytorch.utilities import rank_zero_only
-
+    from core.distributed import rank
     from core.training import FitSettings, resolve_settings, train
 
     task = resolve(domain.task)()
@@ -101,7 +100,7 @@ def run_train(domain: Domain, words: Sequence[str]) -> int:
         folder=folder,
         resume=chosen.resume,
     )
-    if rank_zero_only.rank:  # another process of the same run prints
+    if rank():  # another process of the same run prints
         return 0
     table = Table("metric", "value", title=f"{name} on {chosen.data or 'the embedded default'}")
     for metric, value in result.scores.items():

@@ -21,6 +21,7 @@ from domains.graphs.app import DOMAIN
 from domains.graphs.data.embedded import embedded
 from domains.graphs.data.read import read_graph
 from domains.graphs.data.user import from_networkx, from_pyg, from_tables, read_user_tables, to_pyg
+from domains.graphs.evaluate import EvaluationSettings
 from domains.graphs.jobs import embed, embed_command, load_model, neighbours, neighbours_command
 from domains.graphs.task import EMBED_BATCH, GraphTask
 from tests.domains.graphs.toy import toy_graph, toy_set
