@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, normalize
 
 from core.checks import check_at_least, check_embeddings, check_labels, check_positive
+from core.progress import watched
 
 __all__ = ["LinearProbe", "ProbeResult"]
 
@@ -106,7 +107,7 @@ class LinearProbe:
         best, at_best, best_epoch, last = -1.0, 0.0, 0, 0.0
         curve = []
         guess = truth
-        for epoch in range(1, self.epochs + 1):
+        for epoch in watched(range(1, self.epochs + 1), "linear probe", self.epochs):
             optimizer.zero_grad()
             cross_entropy(layer(seen), truth).backward()
             optimizer.step()

@@ -13,6 +13,7 @@ from sklearn.svm import SVC
 from torch import Tensor
 
 from core.checks import check_at_least, check_embeddings, check_labels
+from core.progress import watched
 
 __all__ = ["CrossValidationResult", "svm_cross_validation"]
 
@@ -74,7 +75,7 @@ def svm_cross_validation(
     outer = StratifiedKFold(folds, shuffle=True, random_state=seed)
     inner = StratifiedKFold(inner_folds)
     values = []
-    for train, test in outer.split(x, y):
+    for train, test in watched(outer.split(x, y), "cross-validation", folds):
         parts = inner.split(x[train], y[train])
         scores = [_scores(x, y, distances, train[part], train[held_out], grid) for part, held_out in parts]
         best = grid[int(np.average(np.stack(scores, 1), axis=1).argmax())]

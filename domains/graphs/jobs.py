@@ -15,6 +15,7 @@ from torch.nn.functional import normalize
 
 from core.atomic import atomic_write
 from core.errors import UserError
+from core.progress import working
 from core.training import FitSettings, RunResult, load_method, read_preset, resolve_settings
 from core.training import train as run_job
 from domains.graphs import METHODS
@@ -122,8 +123,9 @@ def embed_command(graph: str, *, model: str, out: str, plot: str | None = None) 
         out: Parquet file: columns node (or graph), label where known, e0, e1, ...
         plot: PNG file for a 2-D picture of the embeddings.
     """
-    data = prepare(read_graph(graph))
-    h = embed(data, model)
+    with working("reading and embedding"):
+        data = prepare(read_graph(graph))
+        h = embed(data, model)
     table = pd.DataFrame(h.numpy(), columns=[f"e{i}" for i in range(h.shape[1])])
     if isinstance(data, GraphData):
         table.insert(0, "node", list(data.node_ids) if data.node_ids is not None else np.arange(len(h)))
@@ -138,7 +140,8 @@ def embed_command(graph: str, *, model: str, out: str, plot: str | None = None) 
         from core.reporting.plots import embedding_plot
 
         labels = None if data.y is None else _class_names(data)
-        embedding_plot(h.numpy(), labels, Path(plot), title=f"{data.name}: embeddings")
+        with working("drawing"):
+            embedding_plot(h.numpy(), labels, Path(plot), title=f"{data.name}: embeddings")
         print(plot)
 
 
