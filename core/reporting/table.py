@@ -32,7 +32,8 @@ def tables(records: Sequence[ResultRecord]) -> list[Table]:
     The first metric leads: mean ± standard deviation over seeds, the published number beside it, the verdict on the
     claim "above SGC-smoothed features and the untrained encoder", seconds and peak extra memory of one seed. Metrics
     after it get a column each. A published number from another setting says "not comparable". A row below the best
-    control says so.
+    control says so. A table of costs (lower is better, and no claims) has no columns of seconds and memory and no such
+    notes.
     """
     groups: dict[tuple[str, str, str], list[ResultRecord]] = {}
     for record in records:
@@ -54,6 +55,8 @@ def _table(records: list[ResultRecord]) -> Table:
     best: set[int] = set()
     notes: list[str] = []
     with_claims = any(r.published or r.verdict for r in leading.values())
+    # without claims it is time or memory that the table is about, and a floor in it is no control to be reached
+    costs_lead = sign < 0 and not with_claims
     for name, found in by_system.items():
         lead = found.get(first)
         shown = lead or next(iter(found.values()))
@@ -61,17 +64,18 @@ def _table(records: list[ResultRecord]) -> Table:
         if with_claims:
             cells += [shown_published(lead), (lead.verdict if lead else None) or ""]
         cells += [shown_value(found.get(metric)) for metric in rest]
-        cells += [_number(shown.seconds), _number(shown.peak_mb), str(len(shown.values))]
+        cells += [] if costs_lead else [_number(shown.seconds), _number(shown.peak_mb)]
+        cells.append(str(len(shown.values)))
         if lead and sign * lead.mean == top:
             best.add(len(rows))
-        if lead and lead.role == "method" and controls and sign * lead.mean < max(controls):
+        if lead and lead.role == "method" and controls and not costs_lead and sign * lead.mean < max(controls):
             notes.append(f"{name} does not reach the best control here.")
         if lead and lead.published and not lead.published.comparable:
             notes.append(f"{name}: the published number is not comparable ({lead.published.why}).")
         rows.append(tuple(cells))
     columns = ["system", "role", first]
     columns += ["published", "verdict"] if with_claims else []
-    columns += [*rest, "seconds", "MB", "seeds"]
+    columns += [*rest, *([] if costs_lead else ["seconds", "MB"]), "seeds"]
     sample = records[0]
     title = f"{sample.dataset} ({sample.split})" if sample.split else sample.dataset
     return Table(title, tuple(columns), tuple(rows), frozenset(best), tuple(notes))

@@ -151,11 +151,24 @@ def test_a_method_below_the_best_control_is_said_to_be(higher, sign):
     systems = {"over": ("method", 9), "level": ("method", 8), "under": ("method", 7), "cut": ("ablation", 1)}
     systems |= {"strong": ("baseline", 8), "weak": ("untrained", 2)}
     records = [
-        example(system=name, role=role, mean=sign * mean, higher_is_better=higher)
+        example(system=name, role=role, mean=sign * mean, higher_is_better=higher, verdict="within noise")
         for name, (role, mean) in systems.items()
     ]
     _, table = rows_of(records)
     assert table.notes == ("under does not reach the best control here.",)
+
+
+def test_a_table_of_costs_repeats_none_and_compares_with_no_floor():
+    """A loss was said not to reach the three matrix products that no loss can do without."""
+    records = [
+        example(
+            system="floor", role="baseline", metric="ms", mean=1.0, higher_is_better=False, verdict=None, published=None
+        ),
+        example(system="ours", metric="ms", mean=2.0, higher_is_better=False, verdict=None, published=None),
+    ]
+    _, table = rows_of(records)
+    assert table.notes == ()
+    assert table.columns == ("system", "role", "ms", "seeds")
 
 
 def test_markdown_is_a_table_that_a_bar_in_a_name_does_not_break():
