@@ -1,10 +1,13 @@
 """Documentation pages generated from committed records; no number in them is typed."""
 
+import re
 from pathlib import Path
+
+from matplotlib.figure import Figure
 
 from core.atomic import atomic_write
 from core.errors import UserError
-from core.reporting.plots import figure_svg, score_plot
+from core.reporting.plots import figure_svg, growth_plot, score_plot
 from core.reporting.records import ResultRecord
 from core.reporting.store import read_records
 from core.reporting.table import markdown, markdown_row, shown_published, shown_value, tables
@@ -12,6 +15,7 @@ from core.reporting.table import markdown, markdown_row, shown_published, shown_
 __all__ = ["insert_summary", "method_table", "render_page", "summary_table", "write_pages"]
 
 _CONTROLS = ("untrained", "baseline")
+_Curves = dict[str, tuple[list[float], list[float]]]
 
 
 def write_pages(results: str | Path, docs: str | Path) -> list[Path]:
@@ -39,9 +43,35 @@ def write_pages(results: str | Path, docs: str | Path) -> list[Path]:
             with atomic_write(snippet) as file:
                 file.write(method_table(method, records))
         for name, group in _plots(records).items():
-            with atomic_write(docs / "figures" / f"{folder.name}-{name}.svg") as file:
-                file.write(figure_svg(score_plot(group)))
+            _write_figure(docs, f"{folder.name}-{name}", score_plot(group))
+        for profile in dict.fromkeys(r.profile for r in records):
+            chosen = [r for r in records if r.profile == profile]
+            for metric, (name, curves) in _growth(chosen).items():
+                figure = growth_plot(curves, x="N", y=metric, title=f"{folder.name}: {metric} against N")
+                _write_figure(docs, f"{folder.name}-{name}", figure)
     return pages
+
+
+def _write_figure(docs: Path, name: str, figure: Figure) -> None:
+    with atomic_write(docs / "figures" / f"{name}.svg") as file:
+        file.write(figure_svg(figure))
+
+
+def _growth(records: list[ResultRecord]) -> dict[str, tuple[str, _Curves]]:
+    """Time and memory of each system against N, where data sets are called "N=..." and there are several of them."""
+    found: dict[str, tuple[str, _Curves]] = {}
+    for metric in ("ms", "MB"):
+        curves: _Curves = {}
+        for record in records:
+            size = re.match(r"N=(\d+)", record.dataset)
+            if size and record.metric == metric:
+                xs, ys = curves.setdefault(record.system, ([], []))
+                xs.append(float(size[1]))
+                ys.append(record.mean)
+        curves = {name: curve for name, curve in curves.items() if len(curve[0]) > 1}
+        if curves:
+            found[metric] = (f"{records[0].profile}-growth-{metric.lower()}", curves)
+    return found
 
 
 def _leads(record: ResultRecord) -> bool:
@@ -65,15 +95,20 @@ def render_page(study: str, records: list[ResultRecord]) -> str:
         chosen = [r for r in records if r.profile == profile]
         one = chosen[0]
         commits = ", ".join(dict.fromkeys(f"`{r.commit}`" for r in chosen if r.commit)) or "unknown"
+        machines = " and ".join(
+            dict.fromkeys(f"{r.machine.get('cpu', '')}, {r.machine.get('cores')} cores" for r in chosen)
+        )
         versions = ", ".join(f"{name} {version}" for name, version in one.versions.items())
         lines += [
             "",
             f"## Profile {profile}",
             "",
-            f"Repeat with `counterpoint bench {study} --profile {profile}`. {one.machine.get('cpu', '')}, "
-            f"{one.machine.get('cores')} cores; commit {commits}; {one.date}; {versions}.",
+            f"Repeat with `counterpoint bench {study} --profile {profile}`. {machines}; commit {commits}; "
+            f"{', '.join(dict.fromkeys(r.date for r in chosen))}; {versions}.",
             "",
         ]
+        for metric, (name, _) in _growth(chosen).items():
+            lines.append(f"![{metric} of each system against N](figures/{study}-{name}.svg)\n")
         names = {g[0].dataset: name for name, g in _plots(chosen).items()}
         for table, dataset in zip(tables(chosen), _datasets(chosen), strict=True):
             lines.append(markdown(table))

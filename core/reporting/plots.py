@@ -1,7 +1,7 @@
 """Pictures from records and embeddings. Colours can be told apart by colour-blind readers."""
 
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -58,7 +58,7 @@ def score_plot(records: Sequence[ResultRecord]) -> Figure:
     return figure
 
 
-def growth_plot(curves: dict[str, tuple[Sequence[float], Sequence[float]]], *, x: str, y: str, title: str) -> Figure:
+def growth_plot(curves: Mapping[str, tuple[Sequence[float], Sequence[float]]], *, x: str, y: str, title: str) -> Figure:
     """Curves on two logarithmic axes, for example time or memory against N.
 
     Args:
@@ -67,18 +67,19 @@ def growth_plot(curves: dict[str, tuple[Sequence[float], Sequence[float]]], *, x
         y: name of the vertical axis, with its unit.
         title: of the picture.
     """
-    figure = Figure(figsize=(6.4, 4.0), layout="constrained")
+    figure = Figure(figsize=(7.2, 4.0), layout="constrained")
     axes = figure.subplots()
     for number, (name, (xs, ys)) in enumerate(curves.items()):
         colour = PALETTE[number % len(PALETTE)]
-        axes.plot(xs, ys, marker=_MARKERS[number % len(_MARKERS)], color=colour, lw=1.6, ms=5, label=name)
+        line = "-" if number < len(PALETTE) else "--"
+        axes.plot(xs, ys, line, marker=_MARKERS[number % len(_MARKERS)], color=colour, lw=1.6, ms=5, label=name)
     axes.set_xscale("log", base=2)
     axes.set_yscale("log")
     axes.set_xlabel(x)
     axes.set_ylabel(y)
     axes.set_title(title, loc="left", fontsize=11)
     axes.grid(color="#dddddd", lw=0.6)
-    axes.legend(fontsize=8, frameon=False)
+    figure.legend(loc="outside right upper", fontsize=7.5, frameon=False)
     return figure
 
 
