@@ -89,7 +89,7 @@ def run(profile: str, seeds: int | None, out: Path, only: Sequence[str] = ()) ->
 
 
 def _time_epochs() -> list[ResultRecord]:
-    torch.set_num_threads(2)
+    torch.set_num_threads(1)  # CPU seconds: waiting threads would count too
     cora = _CachedTask().load("cora")
     if not isinstance(cora, GraphData):
         raise UserError("cora must be one graph")
