@@ -87,7 +87,7 @@ class GatheredLoss(nn.Module):
 
     Args:
         loss: a module whose ``forward`` takes ``rows`` (the anchors to score), with ``reduction="mean"``: InfoNCE,
-            NT-Xent, DCL, DCLW, SupCon and CLIP of `core.losses`.
+            NT-Xent, DCL, DCLW, SupCon, CLIP and the multi-view losses of `core.losses`.
 
     Raises:
         ValueError: the loss has another reduction; sums and single terms are not averages over processes.

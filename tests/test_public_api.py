@@ -13,9 +13,11 @@ STABLE = {
     "core.similarity": ("similarity_logsumexp",),
     "core.losses": (
         *("InfoNCELoss", "NTXentLoss", "CLIPLoss", "DCLLoss", "DCLWLoss", "NegativeCosineLoss", "SupConLoss"),
-        *("ScaledCosineErrorLoss", "TripletLoss"),
+        *("ScaledCosineErrorLoss", "TripletLoss", "DHELLoss", "MVInfoNCELoss", "MVDHELLoss", "PVCLoss", "CACRLoss"),
+        *("GroCoLoss", "RDropLoss"),
     ),
     "core.samplers": ("MemoryQueue",),
+    "core.adversarial": ("FGM", "FGSM", "PGD", "VAT", "FreeLB", "SMART", "SiFT"),
     "core.heads": ("ProjectionHead", "PredictionHead"),
     "core.momentum": ("MomentumEncoder",),
     "core.evaluation": ("KnnEvaluator", "LinearProbe", "alignment", "uniformity", "effective_rank", "paired_test"),
@@ -26,17 +28,24 @@ STABLE = {
 }
 PLANNED = {
     "core.losses": (
-        *("DHELLoss", "BarlowTwinsLoss", "VICRegLoss", "CACRLoss", "GroCoLoss", "MVInfoNCELoss", "MVDHELLoss"),
-        *("PVCLoss", "FocalContrastiveLoss", "SogCLRLoss", "ISogCLRLoss", "SwAVLoss", "SupCRLoss", "SupReMixLoss"),
+        *(
+            "BarlowTwinsLoss",
+            "VICRegLoss",
+            "FocalContrastiveLoss",
+            "SogCLRLoss",
+            "ISogCLRLoss",
+            "SwAVLoss",
+            "SupCRLoss",
+            "SupReMixLoss",
+        ),
         *("RankNContrastLoss", "BinaryNCELoss", "RankingNCELoss", "DebiasedInfoNCELoss", "HardnessInfoNCELoss"),
-        *("CMIMLoss", "RDropLoss", "PixContrastLoss", "PixProLoss", "LocalRegionLoss"),
+        *("CMIMLoss", "PixContrastLoss", "PixProLoss", "LocalRegionLoss"),
     ),
     "core.samplers": (
         *("HardNegativeMixing", "Hallucinator", "OrdinalMixup", "HardPairMixup", "ClassPairSampler"),
         *("FeatureAwareBatchSampler", "PKBatchSampler", "RedundancyFilter"),
     ),
     "core.heads": ("Prototypes", "FeatureGate", "ReweightingHead"),
-    "core.adversarial": ("FGM", "FGSM", "PGD", "VAT", "FreeLB", "SMART", "SiFT"),
     "core.evaluation": ("recall_at_k", "ndcg_at_k"),
 }
 

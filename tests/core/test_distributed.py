@@ -8,7 +8,25 @@ import torch.distributed as dist
 from torch import nn
 
 from core.distributed import GatheredLoss, gather_with_grad, rank, world_size
-from core.losses import CLIPLoss, DCLLoss, DCLWLoss, InfoNCELoss, NTXentLoss, SupConLoss, clip, info_nce
+from core.losses import (
+    CACRLoss,
+    CLIPLoss,
+    CropCACRLoss,
+    DCLLoss,
+    DCLWLoss,
+    DHELLoss,
+    GroCoLoss,
+    InfoNCELoss,
+    MomentumCACRLoss,
+    MVDHELLoss,
+    MVInfoNCELoss,
+    NTXentLoss,
+    PairwiseAggregation,
+    PVCLoss,
+    SupConLoss,
+    clip,
+    info_nce,
+)
 from core.samplers import MemoryQueue
 
 LOCAL = 5
@@ -36,6 +54,18 @@ def make_encoder(weight):
     return encoder
 
 
+class WithQueue(nn.Module):
+    """A loss with a queue that is the same in every process."""
+
+    def __init__(self, loss):
+        super().__init__()
+        self.loss = loss
+
+    def forward(self, *batch, rows=None):
+        queue = torch.randn(7, WIDTH, generator=torch.Generator().manual_seed(5), dtype=torch.float64)
+        return self.loss(*batch, queue=queue, rows=rows)
+
+
 LOSSES = {
     "info_nce": lambda: InfoNCELoss(temperature=0.2),
     "nt_xent": lambda: NTXentLoss(temperature=0.2),
@@ -47,12 +77,34 @@ LOSSES = {
     "sup_con_in": lambda: SupConLoss(temperature=0.2, variant="in"),
     "sup_con_zero": lambda: SupConLoss(temperature=0.2, empty="zero"),
     "sup_con_views": lambda: SupConLoss(temperature=0.2),
+    "dhel": lambda: DHELLoss(temperature=0.2),
+    "stacked_mv_info_nce": lambda: MVInfoNCELoss(temperature=0.2),
+    "stacked_mv_info_nce_other_views": lambda: MVInfoNCELoss(temperature=0.2, same_view_negatives=False),
+    "stacked_mv_dhel": lambda: MVDHELLoss(temperature=0.2),
+    "stacked_pvc": lambda: PVCLoss(temperature=0.2),
+    "stacked_pvc_arithmetic": lambda: PVCLoss(temperature=0.2, aggregation="arithmetic"),
+    "stacked_pairs": lambda: PairwiseAggregation(NTXentLoss(temperature=0.2)),
+    "stacked_mean_of_rest": lambda: PairwiseAggregation(DHELLoss(temperature=0.2), mode="mean_of_rest"),
+    "stacked_cacr": lambda: CACRLoss(),
+    "stacked_cacr_one_way": lambda: CACRLoss(detach_weights=True, symmetric=False, tau_plus=0.1),
+    "stacked_cacr_rbf": lambda: CACRLoss(cost="rbf"),
+    "crops_rbf": lambda: CropCACRLoss(temperature=0.2),
+    "crops_euclidean": lambda: CropCACRLoss(temperature=0.2, cost="euclidean"),
+    "queue_cacr": lambda: WithQueue(MomentumCACRLoss()),
+    "stacked_groco": lambda: GroCoLoss(num_negatives=6),
+    "stacked_groco_through_all": lambda: GroCoLoss(num_negatives=6, stop_gradient=False, negatives="all_views"),
 }
 
 
 def inputs_of(name, first, second, labels):
     if name == "sup_con_views":
         return torch.stack([first, second]), labels
+    if name.startswith("stacked"):
+        return (torch.stack([first, second, first - 2 * second]),)
+    if name.startswith("crops"):
+        return torch.stack([first, second, first - 2 * second]), first + second
+    if name.startswith("queue"):
+        return torch.stack([first, second]), torch.stack([second, first + second])
     return (first, labels) if name.startswith("sup_con") else (first, second)
 
 

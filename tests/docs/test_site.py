@@ -28,6 +28,7 @@ def test_every_page_is_in_the_navigation():
     [
         ("core.similarity", "similarity"),
         ("core.losses", "losses"),
+        ("core.adversarial", "adversarial"),
         ("core.samplers", "parts"),
         ("core.heads", "parts"),
         ("core.evaluation", "evaluation"),
