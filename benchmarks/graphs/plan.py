@@ -73,7 +73,7 @@ def plan(profile: str, part: str, seeds: int | None) -> list[Cell]:
     systems, usual = DATASETS[profile][part]
     dataset = part.partition(" ")[0]
     count = usual if seeds is None else seeds
-    quick = {"graphmae": {"epochs": 200}, "bgrl": {"epochs": 200}, "grace": {"epochs": 100}, "dgi": {"epochs": 200}}
+    quick = {"graphmae": {"epochs": 200}, "bgrl": {"epochs": 100}, "grace": {"epochs": 60}, "dgi": {"epochs": 200}}
     if profile == "quick":
         systems = tuple(replace(s, settings={**quick.get(s.method, {}), **s.settings}) for s in systems)
     return [Cell(system, dataset, seed) for system in systems for seed in range(count)]

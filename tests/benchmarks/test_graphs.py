@@ -87,7 +87,7 @@ def test_quick_needs_no_download_and_caps_the_epochs():
     assert set(plan.DATASETS["quick"]) <= set(EMBEDDED)
     cells = plan.plan("quick", "wine-knn", 2)
     epochs = {cell.system.name: cell.system.settings.get("epochs") for cell in cells}
-    assert (epochs["GraphMAE"], epochs["GRACE"], epochs["untrained encoder"]) == (200, 100, 0)
+    assert (epochs["GraphMAE"], epochs["GRACE"], epochs["untrained encoder"]) == (200, 60, 0)
     assert {cell.seed for cell in cells} == {0, 1}
     assert {"GraphMAE", "GRACE", "DGI", "BGRL", "supervised GCN", "raw features"} <= set(epochs)
 
