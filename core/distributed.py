@@ -5,6 +5,7 @@ processes send to a row, so after DDP has averaged parameter gradients the resul
 batch. Gathers without gradient, or with the local block put back, lose the gradient through the other processes' keys.
 """
 
+import inspect
 from typing import Any
 
 import torch
@@ -86,8 +87,9 @@ class GatheredLoss(nn.Module):
     process on the joined batch. In a single process it is the wrapped loss.
 
     Args:
-        loss: a module whose ``forward`` takes ``rows`` (the anchors to score), with ``reduction="mean"``: InfoNCE,
-            NT-Xent, DCL, DCLW, SupCon, CLIP and the multi-view losses of `core.losses`.
+        loss: a module with ``reduction="mean"``. Where its ``forward`` takes ``rows``, the anchors to score, each
+            process scores its own; a loss without anchors, such as Barlow Twins, is computed whole in every process,
+            which costs time and changes nothing. A loss whose rows do not meet needs no gathering.
 
     Raises:
         ValueError: the loss has another reduction; sums and single terms are not averages over processes.
@@ -103,6 +105,7 @@ class GatheredLoss(nn.Module):
         if getattr(loss, "reduction", "mean") != "mean":
             raise ValueError(f"a gathered loss must have reduction='mean', got {loss.reduction!r}")
         self.loss = loss
+        self._takes_rows = "rows" in inspect.signature(loss.forward).parameters
 
     def forward(self, *batch: Tensor, **options: Any) -> Tensor:
         """The wrapped loss; positional tensors and ``ids`` are gathered, keywords are passed on.
@@ -119,6 +122,8 @@ class GatheredLoss(nn.Module):
         joined = [gather_with_grad(tensor, dim=a) for tensor, a in zip(batch, axis, strict=True)]
         if options.get("ids") is not None:
             options["ids"] = gather_with_grad(options["ids"])
-        count = batch[0].shape[axis[0]]
-        value = self.loss(*joined, **options, rows=slice(rank() * count, (rank() + 1) * count))
+        if self._takes_rows:
+            count = batch[0].shape[axis[0]]
+            options["rows"] = slice(rank() * count, (rank() + 1) * count)
+        value = self.loss(*joined, **options)
         return value

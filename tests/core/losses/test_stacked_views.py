@@ -2,10 +2,7 @@
 
 import pytest
 import torch
-from sklearn.datasets import load_digits
-from torch import nn
 
-from core.evaluation import KnnEvaluator
 from core.losses import (
     CACRLoss,
     CropCACRLoss,
@@ -24,6 +21,7 @@ from core.losses import (
     pvc,
 )
 from core.losses.stacked_views import instance_products, prepared_views
+from tests.core.digits import Digits, encoder, knn_accuracy, moved, train
 from tests.core.losses import view_oracles
 
 VIEWS, ROWS, WIDTH = 3, 5, 6
@@ -241,17 +239,9 @@ def test_views_are_prepared_and_multiplied_instance_by_instance():
     assert float(products[4, 0, 2]) == pytest.approx(float(unit[0, 4].dot(unit[2, 4])))
 
 
-def moved(images, draw):
-    """Digits shifted by up to a pixel, with noise."""
-    down, right = torch.randint(-1, 2, (2,), generator=draw).tolist()
-    return images.roll((down, right), (1, 2)) + 0.15 * torch.randn(images.shape, generator=draw)
-
-
-def neighbours(encoder, train, test, train_labels, test_labels):
-    encoder.eval()
-    with torch.no_grad():
-        knn = KnnEvaluator(k=5).fit(encoder(train.flatten(1)), train_labels)
-        return float((knn.predict(encoder(test.flatten(1))) == test_labels).float().mean())
+@pytest.fixture(scope="module")
+def digits():
+    return Digits.load()
 
 
 TRAINED = {
@@ -271,37 +261,23 @@ TRAINED = {
 
 
 @pytest.mark.parametrize("name", TRAINED)
-def test_a_short_training_run_beats_its_untrained_start(name):
-    loss = TRAINED[name]
-    digits = load_digits()
-    images = torch.tensor(digits.images, dtype=torch.float32) / 16
-    labels = torch.tensor(digits.target, dtype=torch.int64)
-    generator = torch.Generator().manual_seed(0)
-    order = torch.randperm(len(images), generator=generator)
-    train, test = order[:1000], order[1000:]
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        encoder = nn.Sequential(nn.Linear(64, 128), nn.ReLU(), nn.Linear(128, 16), nn.BatchNorm1d(16, affine=False))
-    shifted = torch.stack([moved(image[None], generator)[0] for image in images])  # so that raw pixels do not suffice
-    sets = shifted[train], shifted[test], labels[train], labels[test]
-    start = neighbours(encoder, *sets)
-    encoder.train()
-    optimizer = torch.optim.Adam(encoder.parameters(), lr=0.003)
-    queue = torch.randn(128, 16, generator=generator)
-    for _ in range(50):
-        rows = train[torch.randint(len(train), (128,), generator=generator)]
-        views = torch.stack([encoder(moved(images[rows], generator).flatten(1)) for _ in range(3)])
-        optimizer.zero_grad()
+def test_a_short_training_run_beats_its_untrained_start(name, digits):
+    loss, model, draw = TRAINED[name], encoder(), torch.Generator().manual_seed(0)
+    start = knn_accuracy(model, digits)
+    queue = torch.randn(128, 16, generator=draw)
+
+    def step(_):
+        nonlocal queue
+        images = digits.images[digits.batch(128, draw)]
+        views = torch.stack([model(moved(images, draw)) for _ in range(3)])
         if name == "dhel":
-            value = loss(views[0], views[1])
-        elif name == "crop_cacr":
-            value = loss(views[1:], views[0])
-        elif name == "momentum_cacr":  # the keys of the step before are the queue
-            value = loss(views, views, queue=queue)
-            queue = views[0].detach()
-        else:
-            value = loss(views)
-        value.backward()
-        optimizer.step()
-    end = neighbours(encoder, *sets)
-    assert end > start + 0.05
+            return loss(views[0], views[1])
+        if name == "crop_cacr":
+            return loss(views[1:], views[0])
+        if name == "momentum_cacr":  # the keys of the step before are the queue
+            before, queue = queue, views[0].detach()
+            return loss(views, views, queue=before)
+        return loss(views)
+
+    train([model], step)
+    assert knn_accuracy(model, digits) > start + 0.05
