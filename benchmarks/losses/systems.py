@@ -1,4 +1,4 @@
-"""What the benchmark times: our losses, the floor under them, five lines of PyTorch, and a peer."""
+"""What the table of times runs: floors, our losses, their plain forms, and peers."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -8,61 +8,19 @@ from typing import Any, Literal
 
 import torch
 from torch import Tensor
-from torch.nn.functional import cross_entropy, normalize
+from torch.nn.functional import normalize
 
-from core.losses import CLIPLoss, DCLLoss, InfoNCELoss, NTXentLoss, SupConLoss
+from benchmarks.losses.batch import Batch
+from benchmarks.losses.cases import Form, cases
+from core.losses import NTXentLoss
 from core.similarity import similarity_logsumexp
 
-__all__ = [
-    "BFLOAT16",
-    "FIVE_LINES",
-    "NT_XENT",
-    "TEMPERATURE",
-    "Batch",
-    "System",
-    "five_lines",
-    "kernel_nt_xent",
-    "peer_installed",
-    "systems",
-]
+__all__ = ["BFLOAT16", "NT_XENT", "TEMPERATURE", "System", "kernel_nt_xent", "peer_forms", "systems"]
 
 TEMPERATURE = 0.1
-QUEUE = 4  # keys in the queue for each query
-CLASSES = 10
-FIVE_LINES, NT_XENT, BFLOAT16 = "five lines of PyTorch", "NTXentLoss", "NT-Xent, bfloat16 products"
-
-
-@dataclass(frozen=True)
-class Batch:
-    """Two views of ``n`` instances, and what queues and labels need besides.
-
-    Attributes:
-        query, key: (n, d) raw embeddings of the two views.
-        queue: (4 n, d) unit rows.
-        labels: (2 n,) classes of both views.
-    """
-
-    query: Tensor
-    key: Tensor
-    queue: Tensor
-    labels: Tensor
-
-    @classmethod
-    def draw(cls, count: int, width: int, seed: int) -> "Batch":
-        """Views that resemble each other (cosine about 0.7), so that gradients are as in training."""
-        generator = torch.Generator().manual_seed(seed)
-        common, first, second = (torch.randn(count, width, generator=generator) for _ in range(3))
-        queue = normalize(torch.randn(QUEUE * count, width, generator=generator), dim=1)
-        labels = torch.randint(CLASSES, (count,), generator=generator).repeat(2)
-        return cls(common + 0.65 * first, common + 0.65 * second, queue, labels)
-
-    def leaves(self) -> tuple[Tensor, Tensor]:
-        """Fresh copies of both views that collect gradients."""
-        return self.query.clone().requires_grad_(), self.key.clone().requires_grad_()
-
-    def views(self) -> Tensor:
-        """Both views below each other, (2 n, d)."""
-        return torch.cat([self.query, self.key])
+NT_XENT, BFLOAT16 = "NTXentLoss", "NT-Xent, bfloat16 products"
+RIVALS = "NT-Xent"
+"""The picture of growth that shows floor, ours, plain form and peers of one objective."""
 
 
 @dataclass(frozen=True)
@@ -71,142 +29,176 @@ class System:
 
     Attributes:
         name: its label.
-        method: the objective it computes.
+        method: the objective that it computes, "floor" for none.
         role: method, baseline or ablation.
         step: one forward and backward pass; returns the loss, or None for a floor.
-        floor: label of the floor to divide by, empty for none.
-        largest: greatest n at which it is run; beyond, its memory would pass about 6 GB.
-        bars: metric to the bar that it has to hold, from n = 2048 on.
-        settings: what else distinguishes it.
+        floor: (name of the floor to divide by, how many of it); empty for none.
+        plain: name of the plain form to be compared with; empty for none.
+        pairs: pairs of views, for the comparison with NT-Xent, which has one.
+        largest: greatest n at which it is run; beyond, it would take more memory than the machine has, or minutes.
+        bars: metric to the bar that it has to hold from n = 512 on.
+        settings: what else distinguishes it; "figure" names the picture of growth that it is drawn in.
     """
 
     name: str
     method: str
     role: Literal["method", "baseline", "ablation"]
     step: Callable[[Batch], Tensor | None]
-    floor: str = ""
+    floor: tuple[str, int] = ("", 0)
+    plain: str = ""
+    pairs: int = 0
     largest: int = 2**31
     bars: dict[str, str] = field(default_factory=dict)
     settings: dict[str, Any] = field(default_factory=dict)
 
 
-def peer_installed() -> bool:
-    """Whether the extra ``peers`` is there."""
-    return find_spec("pytorch_metric_learning") is not None
-
-
 def systems() -> list[System]:
     """Every system in the order of the table."""
-    wide, narrow = "three products, 2n x 2n", "three products, n x n"
-    queue = f"two products, n x {QUEUE}n"
-    two_sided = {"x floor": "<= 1.6"}
-    half = partial(kernel_nt_xent, matmul_dtype=torch.bfloat16)
-    rows = [
-        System(wide, "floor", "baseline", _floor_of_views),
-        System(FIVE_LINES, "NT-Xent", "baseline", _paired(five_lines), wide),
-        System(
-            NT_XENT,
-            "NT-Xent",
-            "method",
-            _paired(NTXentLoss(temperature=TEMPERATURE)),
-            wide,
-            bars={"x floor": "<= 0.85", "times faster than five lines": ">= 3.5"},
-        ),
+    return [*_floors(), *_forms(), *_ablations(), *_peers()]
+
+
+def _floors() -> list[System]:
+    products = {"2n x 2n": _floor_of_views, "n x n": _floor_of_pairs, "n x 4n": _floor_of_queue}
+    return [
+        System(name, "floor", "baseline", step, settings={"figure": RIVALS} if name == "2n x 2n" else {})
+        for name, step in products.items()
+    ]
+
+
+def _forms() -> list[System]:
+    rows = []
+    for case in cases():
+        label = f"{case.method}, plain" + (f", {case.views} views" if "views" in case.settings else "")
+        pairs = case.views * (case.views - 1) // 2
+        rows.append(
+            System(
+                case.name,
+                case.method,
+                "method",
+                partial(step, case.ours, case.views),
+                case.floor,
+                label if case.plain else "",
+                pairs,
+                bars=case.bars,
+                settings={"figure": RIVALS if case.name == NT_XENT else case.family, **case.settings},
+            )
+        )
+        if case.plain:
+            rows.append(
+                System(
+                    label,
+                    case.method,
+                    "baseline",
+                    partial(step, case.plain, case.views),
+                    case.floor,
+                    pairs=pairs,
+                    largest=case.plain_largest,
+                    settings={"figure": RIVALS} if case.name == NT_XENT else {},
+                )
+            )
+    return rows
+
+
+def _ablations() -> list[System]:
+    def cold(z: Tensor, batch: Batch, t: float) -> Tensor:
+        value: Tensor = NTXentLoss(temperature=t / 10)(*z.unbind())
+        return value
+
+    def half(z: Tensor, batch: Batch, t: float) -> Tensor:
+        return kernel_nt_xent(z, t, matmul_dtype=torch.bfloat16)
+
+    wide = ("2n x 2n", 1)
+    return [
         System(
             "NTXentLoss, temperature 0.01",
             "NT-Xent",
             "ablation",
-            _paired(NTXentLoss(temperature=0.01)),
+            partial(step, cold, 2),
             wide,
-            settings={"temperature": 0.01},
+            settings={"temperature": TEMPERATURE / 10},
         ),
-        System(BFLOAT16, "NT-Xent", "ablation", _paired(half), wide, settings={"matmul_dtype": "bfloat16"}),
-        System("DCLLoss", "DCL", "method", _paired(DCLLoss(temperature=TEMPERATURE)), wide),
-        System("SupConLoss", "SupCon", "method", _sup_con, wide, bars={"x NTXentLoss": "<= 1.2"}),
-        System(narrow, "floor", "baseline", _floor_of_pairs),
-        System(
-            "InfoNCELoss", "InfoNCE", "method", _paired(InfoNCELoss(temperature=TEMPERATURE)), narrow, bars=two_sided
-        ),
-        System("CLIPLoss", "CLIP", "method", _paired(CLIPLoss(temperature=TEMPERATURE)), narrow, bars=two_sided),
-        System(queue, "floor", "baseline", _floor_of_queue),
-        System(f"InfoNCELoss, queue of {QUEUE}n", "InfoNCE", "method", _queue, queue, bars=two_sided),
+        System(BFLOAT16, "NT-Xent", "ablation", partial(step, half, 2), wide, settings={"matmul_dtype": "bfloat16"}),
     ]
-    return rows + _peers(wide) if peer_installed() else rows
 
 
-def five_lines(query: Tensor, key: Tensor) -> Tensor:
-    """NT-Xent as everybody writes it."""
-    z = normalize(torch.cat([query, key]), dim=1)
-    logits = torch.mm(z, z.T) / TEMPERATURE
-    logits = logits.masked_fill(torch.eye(len(z), dtype=torch.bool), -torch.inf)
-    partner = torch.arange(len(z)).roll(len(query))
-    return cross_entropy(logits, partner)
+def step(form: Form, views: int, batch: Batch) -> Tensor:
+    """Forward and backward of one form."""
+    value = form(batch.leaf(views), batch, TEMPERATURE)
+    value.backward()
+    return value.detach()
 
 
-def kernel_nt_xent(query: Tensor, key: Tensor, *, matmul_dtype: torch.dtype | None = None) -> Tensor:
-    """NT-Xent from the kernel, to reach the kernel's own options."""
-    z = normalize(torch.cat([query, key]), dim=1)
-    own = torch.arange(len(z))
-    total = similarity_logsumexp(z, z, temperature=TEMPERATURE, exclude=own, matmul_dtype=matmul_dtype)
-    return total.mean() - (z[: len(query)] * z[len(query) :]).sum() / TEMPERATURE / len(query)
-
-
-def _paired(loss: Callable[[Tensor, Tensor], Tensor]) -> Callable[[Batch], Tensor]:
-    def step(batch: Batch) -> Tensor:
-        query, key = batch.leaves()
-        value = loss(query, key)
-        value.backward()
-        return value.detach()
-
-    return step
+def kernel_nt_xent(z: Tensor, t: float, *, matmul_dtype: torch.dtype | None = None) -> Tensor:
+    """NT-Xent of two views from the kernel, to reach the kernel's own options."""
+    n, z = z.shape[1], normalize(z.flatten(0, 1), dim=1)
+    total = similarity_logsumexp(z, z, temperature=t, exclude=torch.arange(2 * n), matmul_dtype=matmul_dtype)
+    return total.mean() - (z[:n] * z[n:]).sum() / t / n
 
 
 def _floor_of_views(batch: Batch) -> None:
-    z = batch.views()
+    z = batch.views[:2].flatten(0, 1)
     logits = torch.mm(z, z.T)
     torch.mm(logits, z)
     torch.mm(logits.T, z)
 
 
 def _floor_of_pairs(batch: Batch) -> None:
-    logits = torch.mm(batch.query, batch.key.T)
-    torch.mm(logits, batch.key)
-    torch.mm(logits.T, batch.query)
+    query, key = batch.views[:2]
+    logits = torch.mm(query, key.T)
+    torch.mm(logits, key)
+    torch.mm(logits.T, query)
 
 
 def _floor_of_queue(batch: Batch) -> None:
-    torch.mm(torch.mm(batch.query, batch.queue.T), batch.queue)
+    torch.mm(torch.mm(batch.views[0], batch.queue.T), batch.queue)
 
 
-def _sup_con(batch: Batch) -> Tensor:
-    z = batch.views().requires_grad_()
-    value: Tensor = SupConLoss(temperature=TEMPERATURE)(z, batch.labels)
-    value.backward()
-    return value.detach()
+def peer_forms() -> dict[str, tuple[str, Form, int]]:
+    """Losses of other libraries by name: the objective, the form, and the greatest n. Only what is installed."""
+    found: dict[str, tuple[str, Form, int]] = {}
+    if find_spec("pytorch_metric_learning") is not None:
+        from pytorch_metric_learning import losses
+
+        def instances(loss: Callable[[float], Any]) -> Form:
+            def form(z: Tensor, batch: Batch, t: float) -> Tensor:
+                value: Tensor = loss(t)(z.flatten(0, 1), torch.arange(z.shape[1]).repeat(len(z)))
+                return value
+
+            return form
+
+        def classes(z: Tensor, batch: Batch, t: float) -> Tensor:
+            value: Tensor = losses.SupConLoss(temperature=t)(z.flatten(0, 1), batch.labels.repeat(len(z)))
+            return value
+
+        # With one label per instance both of the first are NT-Xent; NTXentLoss makes a matrix of positive by negative
+        # pairs, 8 n^3 numbers.
+        name = "pytorch-metric-learning"
+        found[f"{name} NTXentLoss"] = "NT-Xent", instances(lambda t: losses.NTXentLoss(temperature=t)), 256
+        found[f"{name} SupConLoss, instances"] = "NT-Xent", instances(lambda t: losses.SupConLoss(temperature=t)), 2048
+        found[f"{name} SupConLoss"] = "SupCon", classes, 2048
+    if find_spec("monai") is not None:
+        from monai.losses import ContrastiveLoss
+
+        def monai(z: Tensor, batch: Batch, t: float) -> Tensor:
+            value: Tensor = ContrastiveLoss(temperature=t)(*z.unbind())
+            return value
+
+        # the broadcast behind its cosines is (2n, 2n, d)
+        found["MONAI ContrastiveLoss"] = "NT-Xent", monai, 512
+    return found
 
 
-def _queue(batch: Batch) -> Tensor:
-    query, _ = batch.leaves()
-    value: Tensor = InfoNCELoss(temperature=TEMPERATURE)(query, batch.key, negatives=batch.queue)
-    value.backward()
-    return value.detach()
-
-
-def _peers(floor: str) -> list[System]:
-    from pytorch_metric_learning import losses
-
-    def step(loss: Callable[[Tensor, Tensor], Tensor]) -> Callable[[Batch], Tensor]:
-        def run(batch: Batch) -> Tensor:
-            query, key = batch.leaves()
-            value = loss(torch.cat([query, key]), torch.arange(len(query)).repeat(2))
-            value.backward()
-            return value.detach()
-
-        return run
-
-    # With one label per instance both are NT-Xent; the first builds a matrix of positive by negative pairs.
-    pairs, rows = losses.NTXentLoss(temperature=TEMPERATURE), losses.SupConLoss(temperature=TEMPERATURE)
+def _peers() -> list[System]:
     return [
-        System("pytorch-metric-learning NTXentLoss", "NT-Xent", "baseline", step(pairs), floor, largest=256),
-        System("pytorch-metric-learning SupConLoss", "NT-Xent", "baseline", step(rows), floor, largest=4096),
+        System(
+            name,
+            method,
+            "baseline",
+            partial(step, form, 2),
+            ("2n x 2n", 1),
+            pairs=1,
+            largest=largest,
+            settings={"figure": RIVALS} if method == "NT-Xent" else {},
+        )
+        for name, (method, form, largest) in peer_forms().items()
     ]

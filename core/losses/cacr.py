@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Collection
+from functools import partial
 from typing import Literal, NamedTuple, get_args
 
 import torch
@@ -13,7 +14,7 @@ from core.losses.reduction import Reduction, check_reduction, reduce
 from core.losses.rows import anchor_rows
 from core.losses.stacked_views import instance_products, prepared_views
 from core.similarity import similarity_logsumexp
-from core.similarity.expectation import similarity_expectation
+from core.similarity.expectation import cross_expectation, similarity_expectation
 
 __all__ = ["CACRLoss", "CACRTerms", "Cost", "cacr", "cacr_terms", "check_inverse_temperatures", "weighted_cost"]
 
@@ -184,19 +185,26 @@ def _repulsion(
 ) -> Tensor:
     mine = slice(anchors.start, anchors.stop)
     own = torch.arange(anchors.start, anchors.stop, device=unit.device)
+    expectation, cross = (
+        partial(function, exclude=own, detach_weights=detach_weights)
+        for function in (similarity_expectation, cross_expectation)
+    )
     parts = []
     for a, b in _pairs(len(unit), symmetric):
         query, key = unit[a][mine], unit[b]
         if t_neg == 0:
-            similarity = (query * (key.sum(dim=0) - key[mine])).sum(dim=1) / (len(key) - 1)
+            means = [(query * (key.sum(dim=0) - key[mine])).sum(dim=1) / (len(key) - 1)]
+        elif symmetric and len(anchors) == len(key):
+            if a > b:  # came with the pair (b, a): one matrix serves both directions
+                continue
+            means = list(cross(query, key, temperature=1 / (2 * t_neg)))
         else:
-            similarity, _ = similarity_expectation(
-                query, key, temperature=1 / (2 * t_neg), exclude=own, detach_weights=detach_weights
-            )
-        expected = 2 - 2 * similarity
-        if tau_plus is not None:
-            expected = (expected - tau_plus * costs[mine, a, b]) / (1 - tau_plus)
-        parts.append(-expected)
+            means = [expectation(query, key, temperature=1 / (2 * t_neg))[0]]
+        for similarity in means:
+            expected = 2 - 2 * similarity
+            if tau_plus is not None:
+                expected = (expected - tau_plus * costs[mine, a, b]) / (1 - tau_plus)
+            parts.append(-expected)
     return torch.stack(parts).mean(dim=0)
 
 

@@ -1,5 +1,6 @@
 """Documentation pages generated from committed records; no number in them is typed."""
 
+import math
 import re
 from pathlib import Path
 
@@ -46,8 +47,8 @@ def write_pages(results: str | Path, docs: str | Path) -> list[Path]:
             _write_figure(docs, f"{folder.name}-{name}", score_plot(group))
         for profile in dict.fromkeys(r.profile for r in records):
             chosen = [r for r in records if r.profile == profile]
-            for metric, (name, curves) in _growth(chosen).items():
-                figure = growth_plot(curves, x="N", y=metric, title=f"{folder.name}: {metric} against N")
+            for title, metric, name, curves in _growth(chosen):
+                figure = growth_plot(curves, x="N", y=metric, title=f"{title}: {metric} against N")
                 _write_figure(docs, f"{folder.name}-{name}", figure)
     return pages
 
@@ -57,25 +58,37 @@ def _write_figure(docs: Path, name: str, figure: Figure) -> None:
         file.write(figure_svg(figure))
 
 
-def _growth(records: list[ResultRecord]) -> dict[str, tuple[str, _Curves]]:
-    """Time and memory of each system against N, where data sets are called "N=..." and there are several of them."""
-    found: dict[str, tuple[str, _Curves]] = {}
-    for metric in ("ms", "MB"):
-        curves: _Curves = {}
-        for record in records:
-            size = re.match(r"N=(\d+)", record.dataset)
-            if size and record.metric == metric:
-                xs, ys = curves.setdefault(record.system, ([], []))
-                xs.append(float(size[1]))
-                ys.append(record.mean)
-        curves = {name: curve for name, curve in curves.items() if len(curve[0]) > 1}
+def _growth(records: list[ResultRecord]) -> list[tuple[str, str, str, _Curves]]:
+    """Title, metric, file name and curves of the figures of time and memory against N.
+
+    A record takes part if its data set is called "N=..." and its settings name the figure it belongs to.
+    """
+    figures: dict[tuple[str, str], _Curves] = {}
+    for record in records:
+        size, title = re.match(r"N=(\d+)", record.dataset), record.settings.get("figure")
+        if size and title and record.metric in ("ms", "MB") and record.mean is not None:
+            xs, ys = figures.setdefault((title, record.metric), {}).setdefault(record.system, ([], []))
+            xs.append(float(size[1]))
+            ys.append(record.mean)
+    found = []
+    for (title, metric), all_curves in figures.items():
+        curves = {name: curve for name, curve in all_curves.items() if len(curve[0]) > 1}
         if curves:
-            found[metric] = (f"{records[0].profile}-growth-{metric.lower()}", curves)
+            found.append((title, metric, f"{records[0].profile}-growth-{_file_name(title)}-{metric.lower()}", curves))
     return found
+
+
+def _file_name(text: str) -> str:
+    return "".join(c if c.isalnum() else "-" for c in text.lower())
 
 
 def _leads(record: ResultRecord) -> bool:
     return record.metric == "accuracy %"
+
+
+def _mean(record: ResultRecord) -> float:
+    """For the order of scores: what is not finite is below everything."""
+    return -math.inf if record.mean is None else record.mean
 
 
 def _plots(records: list[ResultRecord]) -> dict[str, list[ResultRecord]]:
@@ -83,8 +96,7 @@ def _plots(records: list[ResultRecord]) -> dict[str, list[ResultRecord]]:
     groups: dict[str, list[ResultRecord]] = {}
     for record in records:
         if _leads(record):
-            plain = "".join(c if c.isalnum() else "-" for c in record.dataset.lower())
-            groups.setdefault(f"{record.profile}-{plain}", []).append(record)
+            groups.setdefault(f"{record.profile}-{_file_name(record.dataset)}", []).append(record)
     return groups
 
 
@@ -107,8 +119,8 @@ def render_page(study: str, records: list[ResultRecord]) -> str:
             f"{', '.join(dict.fromkeys(r.date for r in chosen))}; {versions}.",
             "",
         ]
-        for metric, (name, _) in _growth(chosen).items():
-            lines.append(f"![{metric} of each system against N](figures/{study}-{name}.svg)\n")
+        for title, metric, name, _ in _growth(chosen):
+            lines.append(f"![{title}: {metric} against N](figures/{study}-{name}.svg)\n")
         names = {g[0].dataset: name for name, g in _plots(chosen).items()}
         for table, dataset in zip(tables(chosen), _datasets(chosen), strict=True):
             lines.append(markdown(table))
@@ -129,7 +141,7 @@ def summary_table(records: list[ResultRecord]) -> str:
     best: dict[tuple[str, str], ResultRecord] = {}
     for record in leading:
         key = (record.profile, record.dataset)
-        if record.role == "method" and (key not in best or record.mean > best[key].mean):
+        if record.role == "method" and (key not in best or _mean(record) > _mean(best[key])):
             best[key] = record
     return _score_rows(list(best.values()), leading)
 
@@ -141,7 +153,7 @@ def _score_rows(shown: list[ResultRecord], leading: list[ResultRecord]) -> str:
     ]
     for record in shown:
         peers = [r for r in leading if (r.dataset, r.profile) == (record.dataset, record.profile)]
-        controls = [max((r for r in peers if r.role == role), key=lambda r: r.mean, default=None) for role in _CONTROLS]
+        controls = [max((r for r in peers if r.role == role), key=_mean, default=None) for role in _CONTROLS]
         beside = [shown_value(one) + (f" ({one.system})" if one and one.role == "baseline" else "") for one in controls]
         cells = [record.dataset, record.profile, record.system, shown_value(record), *beside, shown_published(record)]
         lines.append(markdown_row([*cells, record.verdict or "", str(len(record.values))]))

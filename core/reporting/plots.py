@@ -39,8 +39,10 @@ def score_plot(records: Sequence[ResultRecord]) -> Figure:
     axes: Axes = figure.subplots()
     for row, record in enumerate(reversed(records)):
         colour = _ROLE_COLOUR[record.role]
-        axes.scatter(record.values, [row] * len(record.values), s=26, color=colour, alpha=0.75, zorder=3)
-        axes.plot([record.mean] * 2, [row - 0.32, row + 0.32], color=colour, lw=2.2, zorder=4)
+        values = [value for value in record.values if value is not None]
+        axes.scatter(values, [row] * len(values), s=26, color=colour, alpha=0.75, zorder=3)
+        if record.mean is not None:
+            axes.plot([record.mean] * 2, [row - 0.32, row + 0.32], color=colour, lw=2.2, zorder=4)
         if record.published and record.published.value is not None:
             face = PALETTE[5] if record.published.comparable else "none"
             axes.scatter(record.published.value, row, marker="D", s=34, facecolor=face, edgecolor=PALETTE[5], zorder=5)

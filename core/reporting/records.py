@@ -28,7 +28,8 @@ class ResultRecord:
     Attributes:
         system: row label of the table.
         domain, dataset, split, method, metric: what was measured. ``metric`` names its unit (``accuracy %``, ``ms``).
-        values: one per seed, in the order of ``seeds``; ``mean`` and ``std`` (n - 1) are over seeds.
+        values: one per seed, in the order of ``seeds``, None where the result is not finite.
+        mean, std: of the values, std with n - 1; None if one of them is not finite.
         role: method, baseline, untrained or ablation.
         published: the paper's number, or None.
         verdict: of a published claim, or None where there is no claim.
@@ -43,9 +44,9 @@ class ResultRecord:
     split: str
     method: str
     metric: str
-    mean: float
+    mean: float | None
     std: float | None
-    values: tuple[float, ...]
+    values: tuple[float | None, ...]
     seeds: tuple[int, ...]
     higher_is_better: bool
     role: Role

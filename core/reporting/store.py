@@ -28,6 +28,8 @@ def _problem(row: Any) -> str | None:
         return f"{error.json_path}: {error.message}"
     if len(row["values"]) != len(row["seeds"]):
         return f"$.values: {len(row['values'])} values of {len(row['seeds'])} seeds"
+    if (row["mean"] is None) != (None in row["values"]):
+        return f"$.mean: {row['mean']!r} is null where a value is, and only there; values are {row['values']}"
     return None
 
 

@@ -5,6 +5,7 @@ import json
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from statistics import fmean, stdev
@@ -68,7 +69,11 @@ class CellResult:
 
 
 def run_cells(
-    cells: Sequence[Cell], function: Callable[[Cell], tuple[dict[str, float], dict[str, Any]]], folder: Path
+    cells: Sequence[Cell],
+    function: Callable[[Cell], tuple[dict[str, float], dict[str, Any]]],
+    folder: Path,
+    *,
+    measured: bool = True,
 ) -> dict[Cell, CellResult]:
     """Run every cell that has no stored result yet.
 
@@ -76,6 +81,7 @@ def run_cells(
         cells: what to run, in this order.
         function: runs one cell; returns its scores and its resolved settings.
         folder: stored results, one JSON file per cell.
+        measured: whether to measure peak memory; off where the function measures its own parts.
 
     Returns:
         Results of all cells.
@@ -103,9 +109,10 @@ def run_cells(
             found = _read(path)
             if found is None:
                 started = time.monotonic()
-                with measure() as measured:
+                with measure() if measured else nullcontext() as cost:
                     scores, settings = function(cell)
-                found = CellResult(scores, settings, round(time.monotonic() - started, 3), measured.peak_mb, sha)
+                seconds = round(time.monotonic() - started, 3)
+                found = CellResult(scores, settings, seconds, cost.peak_mb if cost else None, sha)
                 with atomic_write(path) as file:
                     json.dump(asdict(found), file, indent=1)
                 if not terminal:

@@ -12,6 +12,8 @@ from core.reporting.records import ResultRecord
 
 __all__ = ["Table", "markdown", "markdown_row", "print_tables", "shown_published", "shown_value", "tables"]
 
+_PLAIN = 1e-3
+"""Below this a number is shown with its power of ten."""
 _ROLES = {"method": "", "baseline": "baseline", "untrained": "untrained", "ablation": "ablation"}
 
 
@@ -49,8 +51,9 @@ def _table(records: list[ResultRecord]) -> Table:
         by_system.setdefault(record.system, {})[record.metric] = record
     leading = {name: found[first] for name, found in by_system.items() if first in found}
     sign = 1 if records[0].higher_is_better else -1
-    top = max((sign * r.mean for r in leading.values()), default=0.0)
-    controls = [sign * r.mean for r in leading.values() if r.role in ("baseline", "untrained")]
+    scores = {name: sign * r.mean for name, r in leading.items() if r.mean is not None}
+    top = max(scores.values(), default=0.0)
+    controls = [score for name, score in scores.items() if leading[name].role in ("baseline", "untrained")]
     rows: list[tuple[str, ...]] = []
     best: set[int] = set()
     notes: list[str] = []
@@ -66,9 +69,10 @@ def _table(records: list[ResultRecord]) -> Table:
         cells += [shown_value(found.get(metric)) for metric in rest]
         cells += [] if costs_lead else [_number(shown.seconds), _number(shown.peak_mb)]
         cells.append(str(len(shown.values)))
-        if lead and sign * lead.mean == top:
+        if scores.get(name) == top:
             best.add(len(rows))
-        if lead and lead.role == "method" and controls and not costs_lead and sign * lead.mean < max(controls):
+        below = name in scores and bool(controls) and scores[name] < max(controls)
+        if lead and lead.role == "method" and below and not costs_lead:
             notes.append(f"{name} does not reach the best control here.")
         if lead and lead.published and not lead.published.comparable:
             notes.append(f"{name}: the published number is not comparable ({lead.published.why}).")
@@ -82,12 +86,14 @@ def _table(records: list[ResultRecord]) -> Table:
 
 
 def shown_value(record: ResultRecord | None) -> str:
-    """Mean ± standard deviation; nothing for no record."""
+    """Mean ± standard deviation; nothing for no record, "not finite" for a result that is not."""
     if record is None:
         return ""
-    digits = _decimals(abs(record.mean))
-    mean = f"{record.mean:.{digits}f}"
-    return mean if record.std is None else f"{mean} ± {record.std:.{digits}f}"
+    if record.mean is None:
+        return "not finite"
+    shape = f".{_decimals(abs(record.mean))}f" if record.mean == 0 or abs(record.mean) >= _PLAIN else ".1e"
+    mean = f"{record.mean:{shape}}"
+    return mean if record.std is None else f"{mean} ± {record.std:{shape}}"
 
 
 def _decimals(size: float) -> int:

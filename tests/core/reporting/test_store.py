@@ -103,7 +103,7 @@ def test_a_missing_field_is_named(stored, field):
         ("system", 7),
         ("mean", "84"),
         ("mean", True),
-        ("mean", None),
+        ("mean", None),  # although every value is finite
         ("std", -1.0),
         ("values", []),
         ("values", 84.0),
@@ -124,6 +124,12 @@ def test_a_wrong_value_is_named_by_file_record_and_field(stored, field, value):
     path = stored(lambda row: row.update({field: value}))
     with pytest.raises(UserError, match=rf"cpu-cora\.json: record 1: \$\.{field}"):
         read_records(path)
+
+
+def test_a_result_that_is_not_finite_is_kept_as_null(tmp_path):
+    record = example(mean=None, std=None, values=(None, 1.0, 2.0))
+    write_records([record], tmp_path / "one.json")
+    assert read_records(tmp_path / "one.json") == [record]
 
 
 def test_a_wrong_element_is_named_by_its_place(stored):

@@ -41,7 +41,8 @@ def cells_of(line):
         (0.0123, 0.0045, "0.012 ± 0.004"),
         (0.001234, 0.00056, "0.0012 ± 0.0006"),
         (-0.001234, 0.00056, "-0.0012 ± 0.0006"),
-        (2.5e-6, 1e-7, "0.0000025 ± 0.0000001"),
+        (0.00087, 0.00012, "8.7e-04 ± 1.2e-04"),
+        (2.5e-6, 1e-7, "2.5e-06 ± 1.0e-07"),
     ],
 )
 def test_two_decimals_more_for_small_numbers_none_for_large_ones(mean, std, shown):
@@ -87,6 +88,16 @@ def test_a_system_without_the_leading_metric_has_an_empty_cell_and_is_never_best
     rows, table = rows_of(records)
     assert (rows["b"]["accuracy %"], rows["b"]["ms"], rows["b"]["verdict"]) == ("", "99.00 ± 1.00", "")
     assert table.best == {0}
+
+
+def test_a_result_that_is_not_finite_says_so_and_is_never_best():
+    rows = [
+        example(system="a", mean=None, std=None, values=(None, 1.0, 2.0), role="baseline", higher_is_better=False),
+        example(system="b", mean=3.0, higher_is_better=False),
+    ]
+    (table,) = tables(rows)
+    assert [row[2] for row in table.rows] == ["not finite", "3.00 ± 1.00"]
+    assert table.best == {1}
 
 
 @pytest.mark.parametrize(

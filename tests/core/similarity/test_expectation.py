@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from core.similarity.expectation import similarity_expectation
+from core.similarity.expectation import cross_expectation, similarity_expectation
 
 
 def draw(*shape, seed=0):
@@ -20,13 +20,13 @@ def by_hand(query, key, temperature, exclude, detach):
 
 
 @pytest.mark.parametrize("detach", [False, True])
-@pytest.mark.parametrize("block", [None, 1, 4])
+@pytest.mark.parametrize("tile", [None, 1, 4])
 @pytest.mark.parametrize("temperature", [1.0, 0.1, 0.01])
-def test_value_and_gradients_are_those_of_the_equation(temperature, block, detach):
+def test_value_and_gradients_are_those_of_the_equation(temperature, tile, detach):
     query, key = draw(7, 5).requires_grad_(), draw(9, 5, seed=1).requires_grad_()
     exclude = torch.stack([torch.arange(7), torch.tensor([-1, 3, -1, 8, 0, -1, 6])], dim=1)
     mean, total = similarity_expectation(
-        query, key, temperature=temperature, exclude=exclude, detach_weights=detach, block=block
+        query, key, temperature=temperature, exclude=exclude, detach_weights=detach, tile=tile
     )
     expected = by_hand(query, key, temperature, exclude, detach)
     torch.testing.assert_close(mean, expected)
@@ -38,6 +38,47 @@ def test_value_and_gradients_are_those_of_the_equation(temperature, block, detac
         strict=True,
     ):
         torch.testing.assert_close(mine, theirs)
+
+
+@pytest.mark.parametrize("detach", [False, True])
+@pytest.mark.parametrize("tile", [None, 1, 4])
+@pytest.mark.parametrize("temperature", [1.0, 0.1, 0.001])
+def test_both_directions_at_once_are_two_calls(temperature, tile, detach):
+    query, key = draw(7, 5).requires_grad_(), draw(9, 5, seed=1).requires_grad_()
+    exclude = torch.tensor([0, 3, -1, 8, 0, -1, 6])
+    columns = torch.full((9, 2), -1)
+    columns[0], columns[3, 0], columns[8, 0], columns[6, 0] = torch.tensor([0, 4]), 1, 3, 6
+    found = cross_expectation(query, key, temperature=temperature, exclude=exclude, detach_weights=detach, tile=tile)
+    expected = (
+        by_hand(query, key, temperature, exclude[:, None], detach),
+        by_hand(key, query, temperature, columns, detach),
+    )
+    cotangents = draw(7, seed=2), draw(9, seed=3)
+    for mine, theirs in zip(found, expected, strict=True):
+        torch.testing.assert_close(mine, theirs)
+    for mine, theirs in zip(
+        torch.autograd.grad(found, (query, key), cotangents),
+        torch.autograd.grad(expected, (query, key), cotangents),
+        strict=True,
+    ):
+        torch.testing.assert_close(mine, theirs, rtol=1e-6, atol=1e-7)
+
+
+@pytest.mark.parametrize("detach", [False, True])
+def test_every_row_may_have_its_temperature_which_gets_its_gradient(detach):
+    query, key = draw(4, 5), draw(6, 5, seed=1)
+    own = torch.tensor([1.0, 0.5, 0.1, 2.0], dtype=torch.float64)
+    found, expected = own.clone().requires_grad_(), own.clone().requires_grad_()
+    mean, _ = similarity_expectation(query, key, temperature=found, detach_weights=detach)
+    weights = torch.softmax(query @ key.T / expected[:, None], dim=1)
+    other = ((weights.detach() if detach else weights) * (query @ key.T)).sum(1)
+    torch.testing.assert_close(mean, other)
+    mean.sum().backward()
+    if detach:
+        torch.testing.assert_close(found.grad, torch.zeros_like(own), atol=1e-12, rtol=0)
+    else:
+        other.sum().backward()
+        torch.testing.assert_close(found.grad, expected.grad)
 
 
 def test_total_is_the_log_sum_and_gives_the_entropy():
@@ -82,6 +123,10 @@ def test_mistakes_are_named():
         similarity_expectation(draw(2, 3), draw(2, 4), temperature=1.0)
     with pytest.raises(ValueError, match="no candidate to row 0"):
         similarity_expectation(draw(1, 3), draw(1, 3), temperature=1.0, exclude=torch.zeros(1, dtype=torch.int64))
+    with pytest.raises(ValueError, match="a key has no temperature of its own"):
+        cross_expectation(draw(2, 3), draw(2, 3), temperature=torch.ones(2))
+    with pytest.raises(ValueError, match="no query to key 1"):
+        cross_expectation(draw(2, 3), draw(2, 3), temperature=1.0, exclude=torch.tensor([1, 1]))
     with pytest.raises(RuntimeError, match="differentiable once"):
         x = draw(2, 3).requires_grad_()
         mean, _ = similarity_expectation(x, draw(2, 3), temperature=1.0)
