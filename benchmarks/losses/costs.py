@@ -6,6 +6,7 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
+from benchmarks.losses.sampler_steps import moco_loss_steps, moco_steps
 from benchmarks.losses.speed import all_threads
 from benchmarks.losses.steps import Step, adversary_steps
 from core.reporting import ResultRecord, measure
@@ -16,6 +17,8 @@ __all__ = ["TABLES", "cost_records"]
 
 TABLES: dict[str, Callable[[int], list[Step]]] = {
     "Adversaries, 128 images of 32 x 32": adversary_steps,
+    "MoCHi in a MoCo step, 128 images of 32 x 32, queue of 4096": moco_steps,
+    "MoCHi in MoCo's loss, 128 queries, queue of 4096": moco_loss_steps,
 }
 """Title to what makes the steps for a seed; the first step of a table is what the others are divided by."""
 
