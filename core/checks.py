@@ -11,9 +11,11 @@ __all__ = [
     "check_choice",
     "check_embeddings",
     "check_labels",
+    "check_not_negative",
     "check_paired",
     "check_positive",
     "check_rate",
+    "check_targets",
     "check_temperature",
 ]
 
@@ -61,7 +63,7 @@ def check_paired(first: Tensor, second: Tensor, names: tuple[str, str] = ("query
         )
 
 
-def check_labels(labels: Tensor, count: int) -> None:
+def check_labels(labels: Tensor, count: int, *, name: str = "labels") -> None:
     """Refuse labels that are not one int64 per row.
 
     Raises:
@@ -69,9 +71,30 @@ def check_labels(labels: Tensor, count: int) -> None:
         ValueError: not of shape ``(count,)``.
     """
     if labels.dtype != torch.int64:
-        raise TypeError(f"labels must be int64, got {labels.dtype}; convert them with .long()")
+        raise TypeError(f"{name} must be int64, got {labels.dtype}; convert them with .long()")
     if labels.shape != (count,):
-        raise ValueError(f"labels must have shape ({count},), one per row, got {tuple(labels.shape)}")
+        raise ValueError(f"{name} must have shape ({count},), one per row, got {tuple(labels.shape)}")
+
+
+def check_targets(targets: Tensor, count: int, *, name: str = "targets") -> None:
+    """Refuse regression targets that are not one finite number per row; a last axis of length 1 is allowed.
+
+    Raises:
+        TypeError: not of a floating type.
+        ValueError: not of shape ``(count,)`` or ``(count, 1)``, or a number that is infinite or NaN.
+    """
+    if not targets.is_floating_point():
+        raise TypeError(f"{name} must be a floating tensor, got {targets.dtype}; convert with .float()")
+    if targets.shape not in ((count,), (count, 1)):
+        raise ValueError(
+            f"{name} must have shape ({count},) or ({count}, 1), one number per row, got {tuple(targets.shape)}"
+        )
+    wrong = (~targets.isfinite()).flatten()
+    if bool(wrong.any()):
+        row = int(wrong.nonzero()[0])
+        raise ValueError(
+            f"{name} must be finite, got {float(targets.flatten()[row])} in row {row} ({int(wrong.sum())} such rows)"
+        )
 
 
 def check_temperature(value: float | Tensor) -> None:
@@ -94,6 +117,16 @@ def check_positive(name: str, value: float, *, usual: str = "") -> None:
     if not (math.isfinite(value) and value > 0):
         hint = f"; usual values are {usual}" if usual else ""
         raise ValueError(f"{name} must be finite and > 0, got {value!r}{hint}")
+
+
+def check_not_negative(name: str, value: float) -> None:
+    """Refuse what is not finite and at least 0, as weights of terms must be.
+
+    Raises:
+        ValueError: with the name, what is allowed and what came.
+    """
+    if not (math.isfinite(value) and value >= 0):
+        raise ValueError(f"{name} must be finite and >= 0, got {value!r}")
 
 
 def check_at_least(name: str, value: int, least: int, why: str = "") -> None:

@@ -6,14 +6,15 @@ batch. Gathers without gradient, or with the local block put back, lose the grad
 """
 
 import inspect
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 import torch.distributed as dist
-from jaxtyping import Shaped
+from jaxtyping import Float, Shaped
 from torch import Tensor, nn
 
-__all__ = ["GatheredLoss", "gather_with_grad", "rank", "world_size"]
+__all__ = ["GatheredLoss", "gather_with_grad", "joined_logsumexp", "rank", "world_size"]
 
 MOST_AXES = 8
 
@@ -80,6 +81,25 @@ def _check_equal_shapes(local: Tensor) -> None:
         raise ValueError(f"every process must bring the same shape, got {found}; drop the last incomplete batch")
 
 
+def joined_logsumexp(local: Float[Tensor, "..."], *, dim: int = 0) -> Float[Tensor, "..."]:
+    """Log-sum-exp along an axis whose entries lie in several processes; ``logsumexp`` in a single one.
+
+    Only the result of each process travels, so shares may differ in length. Differentiable, like the gather.
+
+    Args:
+        local: this process's share; the same shape everywhere, the summed axis aside.
+        dim: the axis to sum over.
+
+    Raises:
+        ValueError: the other axes differ between processes. Every process raises it.
+
+    >>> float(joined_logsumexp(torch.zeros(4)).exp())
+    4.0
+    """
+    share = local.logsumexp(dim)
+    return share if world_size() == 1 else gather_with_grad(share[None]).logsumexp(0)
+
+
 class GatheredLoss(nn.Module):
     """A loss over the joined batch of all processes, each of which scores its own rows.
 
@@ -107,23 +127,34 @@ class GatheredLoss(nn.Module):
         self.loss = loss
         self._takes_rows = "rows" in inspect.signature(loss.forward).parameters
 
-    def forward(self, *batch: Tensor, **options: Any) -> Tensor:
+    def forward(self, *batch: Tensor | Sequence[Tensor], **options: Any) -> Tensor:
         """The wrapped loss; positional tensors and ``ids`` are gathered, keywords are passed on.
 
         Args:
-            *batch: this process's rows, ``(n, ...)``, or ``(v, n, d)`` for stacked views.
+            *batch: this process's rows, ``(n, ...)``, or ``(v, n, d)`` for stacked views; a list of such tensors is
+                gathered tensor by tensor.
             **options: further arguments of the loss, for instance ``negatives``: the same queue in every process, or
                 ``(n, s, d)`` for the local anchors.
         """
         if world_size() == 1:
             value: Tensor = self.loss(*batch, **options)
             return value
-        axis = [1 if tensor.dim() == 3 else 0 for tensor in batch]
-        joined = [gather_with_grad(tensor, dim=a) for tensor, a in zip(batch, axis, strict=True)]
+        joined = [_joined(part) for part in batch]
         if options.get("ids") is not None:
             options["ids"] = gather_with_grad(options["ids"])
         if self._takes_rows:
-            count = batch[0].shape[axis[0]]
+            first = batch[0] if isinstance(batch[0], Tensor) else batch[0][0]
+            count = first.shape[_row_axis(first)]
             options["rows"] = slice(rank() * count, (rank() + 1) * count)
         value = self.loss(*joined, **options)
         return value
+
+
+def _row_axis(tensor: Tensor) -> int:
+    return 1 if tensor.dim() == 3 else 0
+
+
+def _joined(part: Tensor | Sequence[Tensor]) -> Tensor | list[Tensor]:
+    if isinstance(part, Tensor):
+        return gather_with_grad(part, dim=_row_axis(part))
+    return [gather_with_grad(tensor, dim=_row_axis(tensor)) for tensor in part]

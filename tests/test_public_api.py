@@ -15,10 +15,14 @@ STABLE = {
         *("InfoNCELoss", "NTXentLoss", "CLIPLoss", "DCLLoss", "DCLWLoss", "NegativeCosineLoss", "SupConLoss"),
         *("ScaledCosineErrorLoss", "TripletLoss", "DHELLoss", "MVInfoNCELoss", "MVDHELLoss", "PVCLoss", "CACRLoss"),
         *("GroCoLoss", "RDropLoss"),
+        *("BarlowTwinsLoss", "VICRegLoss", "SwAVLoss"),
+        *("BinaryNCELoss", "RankingNCELoss", "DebiasedInfoNCELoss", "HardnessInfoNCELoss", "CMIMLoss"),
+        *("SogCLRLoss", "ISogCLRLoss"),
+        *("HallucinatedPairLoss", "ClassPairContrastiveLoss"),
     ),
-    "core.samplers": ("MemoryQueue",),
+    "core.samplers": ("FeatureQueue", "MemoryQueue", "HardNegativeMixing", "Hallucinator", "ClassPairSampler"),
     "core.adversarial": ("FGM", "FGSM", "PGD", "VAT", "FreeLB", "SMART", "SiFT"),
-    "core.heads": ("ProjectionHead", "PredictionHead"),
+    "core.heads": ("ProjectionHead", "PredictionHead", "Prototypes", "FeatureGate"),
     "core.momentum": ("MomentumEncoder",),
     "core.evaluation": ("KnnEvaluator", "LinearProbe", "alignment", "uniformity", "effective_rank", "paired_test"),
     "core.data": ("fetch", "data_root"),
@@ -29,29 +33,24 @@ STABLE = {
 PLANNED = {
     "core.losses": (
         *(
-            "BarlowTwinsLoss",
-            "VICRegLoss",
             "FocalContrastiveLoss",
-            "SogCLRLoss",
-            "ISogCLRLoss",
-            "SwAVLoss",
             "SupCRLoss",
             "SupReMixLoss",
         ),
-        *("RankNContrastLoss", "BinaryNCELoss", "RankingNCELoss", "DebiasedInfoNCELoss", "HardnessInfoNCELoss"),
-        *("CMIMLoss", "PixContrastLoss", "PixProLoss", "LocalRegionLoss"),
+        *("RankNContrastLoss",),
+        *("PixContrastLoss", "PixProLoss", "LocalRegionLoss"),
     ),
     "core.samplers": (
-        *("HardNegativeMixing", "Hallucinator", "OrdinalMixup", "HardPairMixup", "ClassPairSampler"),
+        *("OrdinalMixup", "HardPairMixup"),
         *("FeatureAwareBatchSampler", "PKBatchSampler", "RedundancyFilter"),
     ),
-    "core.heads": ("Prototypes", "FeatureGate", "ReweightingHead"),
+    "core.heads": ("ReweightingHead",),
     "core.evaluation": ("recall_at_k", "ndcg_at_k"),
 }
 
 
 LIGHT = (
-    *("core", "core.errors", "core.plugins", "core.registry"),
+    *("core", "core.errors", "core.parts", "core.plugins", "core.registry"),
     *("domains.graphs", "domains.graphs.app", "benchmarks.graphs", "benchmarks.losses"),
 )
 """What listings and help screens import."""

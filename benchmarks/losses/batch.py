@@ -1,6 +1,6 @@
 """The data that all losses are timed on: views of instances, and what queues, labels and states need besides."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -24,6 +24,7 @@ class Batch:
         labels: (n,) classes.
         targets: (n,) real numbers, a standard normal rounded to tenths, so that some are equal.
         index: (n,) positions in a data set of ``2 n`` samples.
+        gate: (n, d) openings of a feature gate, in (0, 1).
     """
 
     views: Tensor
@@ -31,6 +32,7 @@ class Batch:
     labels: Tensor
     targets: Tensor
     index: Tensor
+    gate: Tensor
 
     @classmethod
     def draw(cls, count: int, width: int, seed: int, noise: float = 0.65) -> "Batch":
@@ -44,6 +46,7 @@ class Batch:
             labels=torch.randint(CLASSES, (count,), generator=draw),
             targets=torch.randn(count, generator=draw).mul(10).round().div(10),
             index=torch.randperm(2 * count, generator=draw)[:count],
+            gate=torch.rand(count, width, generator=draw).mul(0.8).add(0.1),
         )
 
     def leaf(self, views: int) -> Tensor:
@@ -52,4 +55,4 @@ class Batch:
 
     def to(self, dtype: torch.dtype) -> "Batch":
         """The batch with embeddings of another type; everything else stays."""
-        return Batch(self.views.to(dtype), self.queue.to(dtype), self.labels, self.targets, self.index)
+        return replace(self, views=self.views.to(dtype), queue=self.queue.to(dtype))

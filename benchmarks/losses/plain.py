@@ -26,7 +26,6 @@ __all__ = [
     "nt_xent",
     "pvc",
     "queue",
-    "sup_con",
 ]
 
 
@@ -171,13 +170,3 @@ def _compare(x: Tensor, permutation: Tensor, left: Tensor, steepness: float) -> 
     x = x.index_copy(1, left, share * a + rest * b).index_copy(1, left + 1, rest * a + share * b)
     permutation = permutation.index_copy(2, left, share_p * low + rest_p * high)
     return x, permutation.index_copy(2, left + 1, rest_p * low + share_p * high)
-
-
-def sup_con(z: Tensor, batch: Batch, t: float) -> Tensor:
-    """Khosla et al. 2020, mean outside of the logarithm."""
-    labels = batch.labels.repeat(len(z))
-    z = normalize(z.flatten(0, 1), dim=1)
-    logits = _without(z @ z.T / t, _eye(len(z)))
-    same = (labels[:, None] == labels) & ~_eye(len(z))
-    logs = torch.log_softmax(logits, dim=1).masked_fill(~same, 0)
-    return -(logs.sum(1) / same.sum(1).clamp(min=1))[same.any(1)].mean()

@@ -11,7 +11,8 @@ import torch
 from torch import Tensor
 
 from benchmarks.losses.batch import Batch
-from benchmarks.losses.cases import Case, Form, cases
+from benchmarks.losses.case import Case, Form
+from benchmarks.losses.cases import cases
 from benchmarks.losses.systems import peer_forms
 from core.reporting import ResultRecord
 from core.reporting.records import Role

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 
 from benchmarks.losses.batch import Batch
-from benchmarks.losses.cases import PER_PAIR
+from benchmarks.losses.case import PER_PAIR
 from benchmarks.losses.systems import BFLOAT16, NT_XENT, TEMPERATURE, System, kernel_nt_xent, systems
 from core.reporting import ResultRecord, measure
 from core.reporting.study import Cell, CellResult, run_cells

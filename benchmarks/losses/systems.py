@@ -11,7 +11,8 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from benchmarks.losses.batch import Batch
-from benchmarks.losses.cases import Form, cases
+from benchmarks.losses.case import Form
+from benchmarks.losses.cases import cases
 from core.losses import NTXentLoss
 from core.similarity import similarity_logsumexp
 

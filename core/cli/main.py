@@ -67,13 +67,17 @@ def _dispatch(words: list[str]) -> int:
         from core.cli.data import data
 
         return data(rest)
+    if first == "losses":
+        from core.cli.losses import losses
+
+        return losses(rest)
     if first == "report":
         from core.cli.report import report
 
         return report(rest)
     known = domains()
     if first not in known:
-        raise unknown_name("command", first, [*known, "bench", "data", "report"])
+        raise unknown_name("command", first, [*known, "bench", "data", "losses", "report"])
     from core.cli.domain import run_domain
 
     return run_domain(known[first], rest)
@@ -91,6 +95,7 @@ def _overview() -> str:
         "for all of them",
         f"  {'bench':<{_WIDTH}}run the studies ({', '.join(benchmarks())}) and print their tables",
         f"  {'data':<{_WIDTH}}list, show and fetch data sets",
+        f"  {'losses':<{_WIDTH}}losses, samplers, heads and adversaries for a training loop of your own",
         f"  {'report':<{_WIDTH}}one HTML page from a folder of runs or results",
         "",
         "try",

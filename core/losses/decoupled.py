@@ -21,6 +21,7 @@ def dcl(
     temperature: float | Float[Tensor, ""] = 0.1,
     reduction: Reduction = "mean",
     negatives: Float[Tensor, "m d"] | Float[Tensor, "r s d"] | None = None,
+    extra_similarities: Float[Tensor, "t e"] | None = None,
     positive_weight: Float[Tensor, " n"] | None = None,
     normalize: bool = True,
     check_finite: bool = False,
@@ -42,6 +43,8 @@ def dcl(
         reduction: "mean" or "sum" over the 2n terms, or "none".
         negatives: MoCo's form: these replace the negatives of the batch, ``(m, d)`` shared or ``(r, s, d)`` for each
             anchor, and only ``query`` rows are anchors (n terms).
+        extra_similarities: as in `core.losses.info_nce.info_nce`, a row for each of the 2n anchors, or n with
+            ``negatives``.
         positive_weight: w, one per pair; see `positive_weights`.
         normalize: cosine if true, dot product if not.
         check_finite: look for infinities and NaN in the input first, which costs one pass.
@@ -67,7 +70,7 @@ def dcl(
     check_paired(query, key)
     if check_finite and not (query.isfinite().all() and key.isfinite().all()):
         raise ValueError("query and key must be finite, but hold infinities or NaN; look at the encoder's output")
-    terms = _terms(query, key, temperature, negatives, normalize, rows)
+    terms = _terms(query, key, temperature, negatives, extra_similarities, normalize, rows)
     positive = terms.positive
     if positive_weight is not None:
         if positive_weight.shape != query.shape[:1]:
@@ -85,12 +88,28 @@ def _terms(
     key: Tensor,
     temperature: float | Tensor,
     negatives: Tensor | None,
+    extra_similarities: Tensor | None,
     normalize: bool,
     rows: slice | None,
 ) -> PairTerms:
     if negatives is None:
-        return two_way_terms(query, key, temperature=temperature, normalize=normalize, rows=rows)
-    return one_way_terms(query, key, temperature=temperature, negatives=negatives, normalize=normalize, rows=rows)
+        return two_way_terms(
+            query,
+            key,
+            temperature=temperature,
+            extra_similarities=extra_similarities,
+            normalize=normalize,
+            rows=rows,
+        )
+    return one_way_terms(
+        query,
+        key,
+        temperature=temperature,
+        negatives=negatives,
+        extra_similarities=extra_similarities,
+        normalize=normalize,
+        rows=rows,
+    )
 
 
 def positive_weights(
@@ -180,6 +199,7 @@ class DCLLoss(SoftmaxLoss):
         key: Float[Tensor, "n d"],
         *,
         negatives: Float[Tensor, "m d"] | Float[Tensor, "r s d"] | None = None,
+        extra_similarities: Float[Tensor, "t e"] | None = None,
         rows: slice | None = None,
     ) -> Float[Tensor, "..."]:
         """The loss of one batch; arguments as in `dcl`."""
@@ -189,6 +209,7 @@ class DCLLoss(SoftmaxLoss):
             temperature=self.temperature,
             reduction=self.reduction,
             negatives=negatives,
+            extra_similarities=extra_similarities,
             positive_weight=self.weight(query, key),
             normalize=self.normalize,
             check_finite=self.check_finite,

@@ -17,6 +17,7 @@ def info_nce(
     temperature: float | Float[Tensor, ""] = 0.1,
     reduction: Reduction = "mean",
     negatives: Float[Tensor, "m d"] | Float[Tensor, "r s d"] | None = None,
+    extra_similarities: Float[Tensor, "r e"] | None = None,
     in_batch: bool | None = None,
     ids: Int64[Tensor, " n"] | None = None,
     normalize: bool = True,
@@ -35,6 +36,9 @@ def info_nce(
         reduction: "mean" or "sum" over anchors, or "none".
         negatives: candidates, ``(m, d)`` for all anchors or ``(r, s, d)`` for each of the r anchors; normalised here. A
             queue should carry no gradient, and the current keys enter it after the loss.
+        extra_similarities: of each of the r anchors to e more negatives of its own, as they are: cosines where
+            ``normalize`` is on, not divided by the temperature. They come beside the other negatives;
+            `core.samplers.HardNegativeMixing` makes them.
         in_batch: whether the other rows of ``key`` are negatives too. ``None``: only if ``negatives`` is not given,
             which is MoCo's form.
         ids: rows with the same id are the same instance, and no negatives of each other. For a few duplicates an id;
@@ -66,6 +70,7 @@ def info_nce(
         key,
         temperature=temperature,
         negatives=negatives,
+        extra_similarities=extra_similarities,
         in_batch=in_batch,
         ids=ids,
         normalize=normalize,
@@ -80,6 +85,7 @@ def nt_xent(
     *,
     temperature: float | Float[Tensor, ""] = 0.5,
     reduction: Reduction = "mean",
+    extra_similarities: Float[Tensor, "t e"] | None = None,
     ids: Int64[Tensor, " n"] | None = None,
     normalize: bool = True,
     rows: slice | None = None,
@@ -98,6 +104,7 @@ def nt_xent(
         key: second views, row by row; normalised here.
         temperature: t > 0. SimCLR's published runs take 0.1 to 0.5.
         reduction: "mean" or "sum" over the 2n anchors, or "none".
+        extra_similarities: as in `info_nce`, a row for each of the 2n anchors: first views, then second.
         ids: as in `info_nce`.
         normalize: cosine if true, dot product if not.
         rows: instances to score, in both views.
@@ -120,7 +127,15 @@ def nt_xent(
     0.5514
     """
     check_reduction(reduction)
-    terms = two_way_terms(query, key, temperature=temperature, ids=ids, normalize=normalize, rows=rows)
+    terms = two_way_terms(
+        query,
+        key,
+        temperature=temperature,
+        extra_similarities=extra_similarities,
+        ids=ids,
+        normalize=normalize,
+        rows=rows,
+    )
     return reduce(softplus(terms.negatives - terms.positive), reduction)
 
 
@@ -144,6 +159,7 @@ class InfoNCELoss(SoftmaxLoss):
         key: Float[Tensor, "n d"],
         *,
         negatives: Float[Tensor, "m d"] | Float[Tensor, "r s d"] | None = None,
+        extra_similarities: Float[Tensor, "r e"] | None = None,
         ids: Int64[Tensor, " n"] | None = None,
         rows: slice | None = None,
     ) -> Float[Tensor, "..."]:
@@ -154,6 +170,7 @@ class InfoNCELoss(SoftmaxLoss):
             temperature=self.temperature,
             reduction=self.reduction,
             negatives=negatives,
+            extra_similarities=extra_similarities,
             in_batch=self.in_batch,
             ids=ids,
             normalize=self.normalize,
@@ -172,6 +189,7 @@ class NTXentLoss(SoftmaxLoss):
         query: Float[Tensor, "n d"],
         key: Float[Tensor, "n d"],
         *,
+        extra_similarities: Float[Tensor, "t e"] | None = None,
         ids: Int64[Tensor, " n"] | None = None,
         rows: slice | None = None,
     ) -> Float[Tensor, "..."]:
@@ -181,6 +199,7 @@ class NTXentLoss(SoftmaxLoss):
             key,
             temperature=self.temperature,
             reduction=self.reduction,
+            extra_similarities=extra_similarities,
             ids=ids,
             normalize=self.normalize,
             rows=rows,

@@ -27,10 +27,12 @@ def unit_rows(x: Float[Tensor, "*batch d"]) -> Float[Tensor, "*batch d"]:
     >>> unit_rows(torch.tensor([[3.0, 4.0], [0.0, 0.0]])).tolist()
     [[0.6000000238418579, 0.800000011920929], [0.0, 0.0]]
     """
-    return full_precision(x) * inverse_norms(x)
+    x = full_precision(x)  # once: along x the gradient's two parts cancel, which they cannot if each is rounded
+    return x * inverse_norms(x)
 
 
 def cosines(a: Float[Tensor, "n d"], b: Float[Tensor, "n d"]) -> Float[Tensor, " n"]:
     """Cosine of row i of ``a`` and row i of ``b``, without normalised copies of either."""
-    inner = (full_precision(a) * full_precision(b)).sum(dim=1)
+    a, b = full_precision(a), full_precision(b)
+    inner = (a * b).sum(dim=1)
     return inner * inverse_norms(a)[:, 0] * inverse_norms(b)[:, 0]

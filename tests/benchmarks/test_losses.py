@@ -10,7 +10,8 @@ import torch
 from benchmarks.losses import BENCHMARK, costs
 from benchmarks.losses import run as module
 from benchmarks.losses.batch import Batch
-from benchmarks.losses.cases import PER_PAIR, cases
+from benchmarks.losses.case import PER_PAIR
+from benchmarks.losses.cases import cases
 from benchmarks.losses.systems import BFLOAT16, NT_XENT, peer_forms, systems
 from core.errors import UserError
 from core.registry import resolve

@@ -5,7 +5,15 @@ import math
 import pytest
 import torch
 
-from core.checks import check_at_least, check_choice, check_labels, check_positive, check_rate, check_temperature
+from core.checks import (
+    check_at_least,
+    check_choice,
+    check_labels,
+    check_not_negative,
+    check_positive,
+    check_rate,
+    check_temperature,
+)
 
 pytestmark = pytest.mark.usefixtures("unchecked")
 
@@ -21,6 +29,13 @@ def test_positive_numbers(value):
     check_positive("sigma", 1e-30)
     with pytest.raises(ValueError, match=r"sigma must be finite and > 0, got .*; usual values are 0\.5"):
         check_positive("sigma", value, usual="0.5")
+
+
+@pytest.mark.parametrize("value", [-0.1, math.inf, math.nan])
+def test_weights(value):
+    check_not_negative("weight", 0.0)
+    with pytest.raises(ValueError, match="weight must be finite and >= 0, got"):
+        check_not_negative("weight", value)
 
 
 @pytest.mark.parametrize("value", [-0.1, 1.0, 1.5, math.nan])

@@ -77,6 +77,8 @@ def test_words_in_commands_exist(page, capsys):
             assert words[1] in ("list", "show", "fetch")
             if len(words) > 2:
                 find(words[2])
+        elif words[0] == "losses":
+            assert main(words) == 0, line
         elif words[0] == "graphs" and words[1] == "train":
             assert main(["graphs", "train", words[2], "--help"]) == 0
             shown = capsys.readouterr().out

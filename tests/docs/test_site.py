@@ -52,6 +52,28 @@ def test_every_method_has_a_page():
         assert name in written or f"train {name} " in baselines
 
 
+def anchors(page):
+    """What a link may name on a page: its headings as the site writes them."""
+    headings = re.findall(
+        r"^#+ (.*)$", re.sub(r"^```.*?^```", "", page.read_text(), flags=re.DOTALL | re.MULTILINE), re.MULTILINE
+    )
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).strip().replace(" ", "-") for heading in headings}
+
+
+def test_links_between_pages_lead_somewhere():
+    broken = []
+    for page in (ROOT / "docs").rglob("*.md"):
+        text = re.sub(r"^```.*?^```", "", page.read_text(), flags=re.DOTALL | re.MULTILINE)
+        for link in re.findall(r"\]\(([^)\s]+)\)", text):
+            path, _, anchor = link.partition("#")
+            if "://" in link or path.endswith(".svg"):
+                continue
+            target = (page.parent / path).resolve() if path else page
+            if not target.is_file() or (anchor and anchor not in anchors(target)):
+                broken.append(f"{page.relative_to(ROOT)}: {link}")
+    assert not broken
+
+
 def test_pictures_and_styles_come_with_the_site():
     """Links lead elsewhere, nothing that a page loads does."""
     for page in (ROOT / "docs").rglob("*.md"):

@@ -23,6 +23,14 @@ def test_byol_squared_distance_is_two_plus_twice_this():
     torch.testing.assert_close(2 + 2 * negative_cosine(query, key, reduction="none"), squared)
 
 
+def test_byol_terms_lie_between_zero_and_four():
+    query, key = pair(), torch.eye(3).double()
+    spread = 2 + 2 * negative_cosine(1e3 * query[0], query[1], reduction="none")
+    assert ((spread > 0) & (spread < 4)).all()
+    ends = [2 + 2 * negative_cosine(3 * key, other, reduction="none") for other in (key, key.roll(1, 0), -key)]
+    assert [end.tolist() for end in ends] == [[0.0] * 3, [2.0] * 3, [4.0] * 3]
+
+
 @pytest.mark.parametrize("stop", [True, False])
 def test_the_target_gets_a_gradient_only_if_asked(stop):
     query, key = (x.requires_grad_() for x in pair())

@@ -38,3 +38,15 @@ def test_cosines_in_float64():
     a, b = torch.randn(2, 6, 5, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     torch.testing.assert_close(cosines(a, b), torch.cosine_similarity(a, b))
     assert torch.autograd.gradcheck(cosines, (a.requires_grad_(), b.requires_grad_()))
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_a_half_gradient_is_rounded_once(dtype):
+    """Each part of it was rounded for itself: of a gradient along the row, which cancels, one part in 256 stayed."""
+    draw = torch.Generator().manual_seed(0)
+    x = torch.randn(64, 16, generator=draw).to(dtype).requires_grad_()
+    direction = unit_rows(x.detach()) + 1e-3 * torch.randn(64, 16, generator=draw)
+    exact = x.detach().double().requires_grad_()
+    (unit_rows(x) * direction).sum().backward()
+    (unit_rows(exact) * direction.double()).sum().backward()
+    assert (x.grad.double() - exact.grad).norm() < 2 * torch.finfo(dtype).eps * exact.grad.norm()

@@ -136,3 +136,10 @@ def test_bad_input_is_named():
         TripletLoss(reduction="median")
     with pytest.raises(TypeError, match="z must be a floating tensor"):
         triplet(z.long(), LABELS)
+
+
+def test_hand_example_of_distances():
+    """d(a, p) = 0.2 and d(a, n) = 0.4 with a margin of 0.5 cost 0.3."""
+    z = torch.tensor([[0.0, 0.0], [0.2, 0.0], [0.0, 0.4]], dtype=torch.float64)
+    terms = triplet(z, torch.tensor([0, 0, 1]), margin=0.5, distance="euclidean", reduction="none")
+    assert float(terms[0]) == pytest.approx(0.3, abs=1e-12)
