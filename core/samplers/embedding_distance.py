@@ -118,15 +118,16 @@ class PreparedRows(PreparedItems):
         own, other = torch.from_numpy(rows), torch.from_numpy(columns)
         with torch.autocast(self.rows.device.type, enabled=False):
             products = self.scaled[own] @ self.scaled[other].T
-        if self.metric == "cosine":
-            least = 1 - threshold
-            slack: float | Tensor = self.rounding
-        else:
-            # |a - b| <= t  where  a.b >= (|a|^2 + |b|^2 - t^2) / 2
-            sums = self.squares[own][:, None] + self.squares[other]
-            least = (sums - (threshold / self.scale) ** 2) / 2
-            slack = self.rounding * (sums + (threshold / self.scale) ** 2)
+        least, slack = 1 - threshold, self.rounding
+        if self.metric == "euclidean":
+            # |a - b| <= t  where  a.b - |a|^2 / 2 - |b|^2 / 2 >= -t^2 / 2
+            radius = (threshold / self.scale) ** 2
+            first, second = self.squares[own], self.squares[other]
+            products.sub_(first[:, None] / 2).sub_(second / 2)
+            least, slack = -radius / 2, slack * float(first.max() + second.max() + radius)
         near = products >= least - slack
+        if not near.any():
+            return np.zeros(near.shape, dtype=bool)
         row, column = (near & (products < least + slack)).nonzero(as_tuple=True)
         step = max(1, NUMBERS // (4 * self.rows.shape[1]))
         for i, j in zip(row.split(step), column.split(step), strict=True):

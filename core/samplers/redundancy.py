@@ -109,7 +109,9 @@ class RedundancyFilter:
             raise TypeError(f"measure must be a word or a Measure, got {type(measure).__name__}")
         check_choice("scope", scope, get_args(Scope))
         if min_entropy is not None and not measure.images:
-            raise ValueError(f"min_entropy is for images, which {type(measure).__name__} does not compare; leave it out")
+            raise ValueError(
+                f"min_entropy is for images, which {type(measure).__name__} does not compare; leave it out"
+            )
         if min_entropy is not None and not 0 <= min_entropy <= float(np.log(64)):
             raise ValueError(f"min_entropy must be in [0, 4.16], the entropies in 64 bins in nats, got {min_entropy!r}")
         self.measure = measure

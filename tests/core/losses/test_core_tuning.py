@@ -37,8 +37,9 @@ def test_it_is_cross_entropy_with_soft_labels_plus_focal_contrast(reduction):
 
 def test_without_contrast_it_is_cross_entropy_on_the_mixed_batch():
     """alpha near 0 makes lam 0 or 1: the batch is resampled, its labels are pure."""
-    sampler = HardPairMixup(alpha=1e-4, generator=torch.Generator().manual_seed(0))
+    sampler = HardPairMixup(alpha=1e-4, min_negative_weight=0.0, generator=torch.Generator().manual_seed(0))
     soft = sampler(rows(6), LABELS, CLASSES).soft_targets
+    assert torch.allclose(soft.amax(dim=1), torch.ones((), dtype=soft.dtype))
     logits = rows(len(soft), CLASSES, 1)
     value = core_tuning(logits, rows(len(soft)), soft, eta=0.0)
     torch.testing.assert_close(value, cross_entropy(logits, soft.argmax(dim=1)), rtol=1e-4, atol=1e-4)
@@ -75,7 +76,7 @@ def test_mistakes_are_named():
     logits, v, soft = mixed()
     with pytest.raises(ValueError, match="logits and v must have a row for each sample"):
         core_tuning(logits[:4], v, soft)
-    with pytest.raises(ValueError, match=r"targets must be \(18, 3\) as logits, got \(18, 2\)"):
+    with pytest.raises(ValueError, match=r"targets must be \(17, 3\) as logits, got \(17, 2\)"):
         core_tuning(logits, v, soft[:, :2])
     with pytest.raises(ValueError, match="targets must be probabilities: every row >= 0 with sum 1"):
         core_tuning(logits, v, 2 * soft)
