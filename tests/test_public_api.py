@@ -19,8 +19,12 @@ STABLE = {
         *("BinaryNCELoss", "RankingNCELoss", "DebiasedInfoNCELoss", "HardnessInfoNCELoss", "CMIMLoss"),
         *("SogCLRLoss", "ISogCLRLoss"),
         *("HallucinatedPairLoss", "ClassPairContrastiveLoss"),
+        *("RankNContrastLoss", "SupCRLoss", "SupReMixLoss", "FocalContrastiveLoss"),
     ),
-    "core.samplers": ("FeatureQueue", "MemoryQueue", "HardNegativeMixing", "Hallucinator", "ClassPairSampler"),
+    "core.samplers": (
+        *("FeatureQueue", "MemoryQueue", "HardNegativeMixing", "Hallucinator", "ClassPairSampler"),
+        *("FeatureAwareBatchSampler", "PKBatchSampler", "RedundancyFilter", "OrdinalMixup", "HardPairMixup"),
+    ),
     "core.adversarial": ("FGM", "FGSM", "PGD", "VAT", "FreeLB", "SMART", "SiFT"),
     "core.heads": ("ProjectionHead", "PredictionHead", "Prototypes", "FeatureGate"),
     "core.momentum": ("MomentumEncoder",),
@@ -32,17 +36,7 @@ STABLE = {
 }
 PLANNED = {
     "core.losses": (
-        *(
-            "FocalContrastiveLoss",
-            "SupCRLoss",
-            "SupReMixLoss",
-        ),
-        *("RankNContrastLoss",),
         *("PixContrastLoss", "PixProLoss", "LocalRegionLoss"),
-    ),
-    "core.samplers": (
-        *("OrdinalMixup", "HardPairMixup"),
-        *("FeatureAwareBatchSampler", "PKBatchSampler", "RedundancyFilter"),
     ),
     "core.heads": ("ReweightingHead",),
     "core.evaluation": ("recall_at_k", "ndcg_at_k"),

@@ -26,7 +26,7 @@ __all__ = ["Magnify", "SupReMixLoss", "supremix"]
 Magnify = Literal["l1", "l2"]
 
 PUBLISHED = OrdinalMixup(window=5.0)
-"""The mixer of the released script, for ages in years."""
+"""The mixer of the authors' script, for ages in years."""
 
 NO_MIXTURES = OrdinalMixup(window=None, mix_neg=False, mix_pos=False)
 
@@ -57,9 +57,9 @@ def supremix(
     Args:
         z: rows, or v views of n rows; normalised here. Two views give every row a positive, whatever its target.
         targets: one number for each row; views of a row share it.
-        temperature: t > 0; the released script takes 0.3. A scalar tensor gets a gradient.
+        temperature: t > 0; the authors' script takes 0.3. A scalar tensor gets a gradient.
         reduction: "mean" over anchors that have a positive, "sum", or "none".
-        mixer: makes the mixtures. The default is that of the released script, whose window is 5 years: give one in your
+        mixer: makes the mixtures. The default is that of the authors' script, whose window is 5 years: give one in your
             units. ``None`` mixes nothing.
         magnify: w_i(u), "l1" as above, "l2" with the square of the distance, or ``None`` for 1.
         label_scale: the unit of target distances in w, > 0.
@@ -81,7 +81,7 @@ def supremix(
         SupCon of the groups of equal targets with ``mixer=None, magnify=None``.
 
     Notes:
-        The released code shifts the logits of real rows and of mixtures by two different maxima and adds both sums,
+        The authors' code shifts the logits of real rows and of mixtures by two different maxima and adds both sums,
         which is another loss than the one stated; here they share one log-sum-exp. As in that code, mixtures are
         constants and positives stay in Z_i.
 

@@ -90,7 +90,7 @@ class PreparedRows(PreparedItems):
         self.metric: EmbeddingMetric = metric
         self.scaled = torch.empty(rows.shape, dtype=torch.float32, device=rows.device)
         self.scale = 1.0
-        center = 0.0
+        center = rows.new_zeros(rows.shape[1], dtype=torch.float64)
         if metric == "euclidean" and len(rows):
             # Near the origin products keep the digits of differences; a greatest value of 1 keeps squares finite.
             center = rows.double().mean(dim=0)

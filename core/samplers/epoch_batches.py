@@ -1,4 +1,4 @@
-"""What all batch samplers share: batches from (seed, epoch), the same in every process, each of which takes its share."""
+"""What all batch samplers share: batches from (seed, epoch), equal in all processes, each of which takes its share."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
@@ -111,16 +111,15 @@ class EpochBatchSampler(Sampler[list[int]], ABC):
         # The epoch is read when iteration begins, not when the first batch is asked for.
         replicas, own = self._shares()
         generator = torch.Generator().manual_seed((self.seed * 1_000_003 + self._epoch) % 2**63)
-        batches = self._batches(generator, replicas)
-        self._next, self._begin = self._begin, 0
-        return self._shared_out(batches, self._next, self._epoch, replicas, own)
+        return self._shared_out(self._batches(generator, replicas), self._begin, self._epoch, replicas, own)
 
     def _shared_out(
         self, batches: Sequence[Tensor], begin: int, epoch: int, replicas: int, own: int
     ) -> Iterator[list[int]]:
         for number, batch in enumerate(batches[begin:], begin + 1):
             if epoch == self._epoch:
-                self._next = number
+                # Not sooner: a loader with workers makes an iterator that it throws away.
+                self._next, self._begin = number, 0
             share = len(batch) // replicas
             yield batch[own * share : (own + 1) * share].tolist()
 

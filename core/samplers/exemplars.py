@@ -46,7 +46,8 @@ def _reduce(items: PreparedItems, threshold: float, members: Indices, exemplar: 
     if len(members) <= items.leaf:
         if len(members) > 1:
             exemplar[members] = members[_by_matrix(items.near(members, members, threshold))]
-        return members[exemplar[members] == members]
+        kept: Indices = members[exemplar[members] == members]
+        return kept
     half = len(members) // 2
     first = _reduce(items, threshold, members[:half], exemplar)
     second = members[half:]
@@ -68,10 +69,11 @@ def _reduce_together(items: PreparedItems, threshold: float, groups: list[Indice
 
 
 def _by_matrix(near: Bools) -> Indices:
-    """Exemplar of each row of an ``(s, s)`` matrix; only rows whose fate hangs on undecided ones are looked at singly."""
+    """Exemplar of each row of an ``(s, s)`` matrix; a loop sees only rows whose fate hangs on undecided ones."""
     earlier = np.tril(near, -1)
-    chosen = ~earlier.any(axis=1)
+    chosen: Bools = np.logical_not(earlier.any(axis=1))
     covered = (earlier & chosen).any(axis=1)
     for i in np.flatnonzero(~chosen & ~covered):
         chosen[i] = not (earlier[i] & chosen).any()
-    return np.where(chosen, np.arange(len(near)), (earlier & chosen).argmax(axis=1))
+    exemplar: Indices = np.where(chosen, np.arange(len(near)), (earlier & chosen).argmax(axis=1))
+    return exemplar

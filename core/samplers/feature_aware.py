@@ -106,7 +106,7 @@ class FeatureAwareBatchSampler(EpochBatchSampler):
                 "small_groups='merge'"
             )
         values, renumbered = torch.unique(groups, return_inverse=True)
-        return renumbered - int(values[0] < 0)
+        return torch.sub(renumbered, int(values[0] < 0))
 
     def _length(self, replicas: int) -> int:
         return int((self._sizes // self.batch_size).sum()) + int((self._rests(replicas) > 0).sum())

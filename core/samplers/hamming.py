@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import torch
@@ -102,16 +103,16 @@ class PackedCodes(PreparedItems):
 
     def near(self, rows: Indices, columns: Indices, threshold: float) -> Bools:
         """Blocks compared whole."""
-        return self._differing(self.words[rows][:, None], self.words[columns][None]) <= threshold
+        near: Bools = self._differing(self.words[rows][:, None], self.words[columns][None]) <= threshold
+        return near
 
-    def _differing(self, a: NDArray[np.uint64], b: NDArray[np.uint64]) -> NDArray[np.uint8] | NDArray[np.uint16]:
-        total = np.bitwise_count(a[..., 0] ^ b[..., 0])
-        if a.shape[-1] == 1:
-            return total
-        wide = total.astype(np.uint16)
+    def _differing(self, a: NDArray[np.uint64], b: NDArray[np.uint64]) -> NDArray[np.unsignedinteger[Any]]:
+        total: NDArray[np.unsignedinteger[Any]] = np.bitwise_count(a[..., 0] ^ b[..., 0])
+        if a.shape[-1] > 1:
+            total = total.astype(np.uint32)
         for word in range(1, a.shape[-1]):
-            wide += np.bitwise_count(a[..., word] ^ b[..., word])
-        return wide
+            total += np.bitwise_count(a[..., word] ^ b[..., word])
+        return total
 
     def first(self, rows: Indices, columns: Indices, threshold: float) -> Indices:
         """By look-up where that is cheaper, else in blocks."""

@@ -76,8 +76,8 @@ def _hashes(images: Tensor, method: HashMethod, size: int) -> Tensor:
         flat = lanczos_resize(grey, size, size).flatten(1).long()
         return flat * flat.shape[1] > flat.sum(dim=1, keepdim=True)
     if method == "phash":
-        pixels = lanczos_resize(grey, DCT_FACTOR * size, DCT_FACTOR * size).cpu().numpy().astype(np.float64)
-        low = dct(dct(pixels, axis=1), axis=2)[:, :size, :size].reshape(len(pixels), -1)
+        large = lanczos_resize(grey, DCT_FACTOR * size, DCT_FACTOR * size).double().cpu().numpy()
+        low = dct(dct(large, axis=1), axis=2)[:, :size, :size].reshape(len(large), -1)
         return torch.from_numpy(low > np.median(low, axis=1, keepdims=True)).to(images.device)
     side = max(size, 1 << (min(images.shape[1:]).bit_length() - 1))
     block = side // size
@@ -85,7 +85,7 @@ def _hashes(images: Tensor, method: HashMethod, size: int) -> Tensor:
     sums = pixels.sum(dim=(2, 4)).flatten(1)
     ranked = sums.sort(dim=1).values
     middle = size * size // 2
-    return 2 * sums > (ranked[:, middle - 1] + ranked[:, middle])[:, None]
+    return torch.gt(2 * sums, (ranked[:, middle - 1] + ranked[:, middle])[:, None])
 
 
 class HashDistance(HammingDistance):

@@ -44,7 +44,9 @@ def entropy(images: Shaped[Tensor, "*n h w"] | Sequence[Tensor], *, bins: int = 
 def mutual_information(
     a: Shaped[Tensor, "*n h w"], b: Shaped[Tensor, "*n h w"], *, bins: int = 64, normalized: bool = False
 ) -> Float64[Tensor, "*n"]:
-    """Mutual information of the grey levels of image i of ``a`` and image i of ``b``, from their joint histogram::
+    """Mutual information of the grey levels of image i of ``a`` and image i of ``b``.
+
+    From their joint histogram p(u, v)::
 
         I = sum_{u, v} p(u, v) log( p(u, v) / (p(u) p(v)) )        normalised: 2 I / (H(a) + H(b)), in [0, 1]
 
@@ -95,7 +97,7 @@ def _histogram_entropies(cells: Tensor, size: int) -> Tensor:
     # c log c from a table: a logarithm for each cell, most of them empty, would take most of the time
     table = torch.arange(pixels + 1, dtype=torch.float64, device=cells.device)
     table = torch.special.xlogy(table, table)
-    return (math.log(pixels) - table[counts].sum(dim=1) / pixels).clamp(min=0)
+    return torch.clamp(math.log(pixels) - table[counts].sum(dim=1) / pixels, min=0)
 
 
 def _entropies(levels: Tensor, bins: int) -> Tensor:

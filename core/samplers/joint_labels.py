@@ -98,7 +98,7 @@ def joint_labels(
     joint = torch.zeros_like(labels[0])
     for stage, clusters in enumerate(labels):
         check_labels(clusters, len(joint))
-        if len(clusters) and not (0 <= int(clusters.min()) and int(clusters.max()) < num_clusters):
+        if len(clusters) and not (int(clusters.min()) >= 0 and int(clusters.max()) < num_clusters):
             raise ValueError(
                 f"labels[{stage}] must be in 0..{num_clusters - 1}, got {int(clusters.min())}..{int(clusters.max())}"
             )

@@ -36,7 +36,7 @@ def lanczos_resize(images: UInt8[Tensor, "n h w"], height: int, width: int) -> U
 
 
 def _rounded(sums: Tensor) -> Tensor:
-    return ((sums + 2 ** (PRECISION - 1)) / 2**PRECISION).floor().clamp(0, 255)
+    return torch.floor((sums + 2 ** (PRECISION - 1)) / 2**PRECISION).clamp(0, 255)
 
 
 @lru_cache(maxsize=64)

@@ -65,7 +65,7 @@ class OrdinalMixup:
     hands the rows out, (m, kn, d) and (m, kp, d) of them: for small batches.
 
     Args:
-        window: of mix-pos, > 0, in units of the target; the released script takes 5 years. Standardise targets, or take
+        window: of mix-pos, > 0, in units of the target; the authors' script takes 5 years. Standardise targets, or take
             a quantile of their differences. ``None`` only without ``mix_pos``.
         beta: both parameters of the Beta distribution, > 0; (2, 8) is mostly the negative, a little of the anchor.
         mix_neg: whether to make mix-negatives.
@@ -73,8 +73,8 @@ class OrdinalMixup:
         max_pos: mix-positives of an anchor, >= 1, drawn without replacement where there are more pairs; ``None`` takes
             all pairs, up to m^2 / 4 for each anchor.
         max_neg: mix-negatives of an anchor, >= 1, drawn without replacement; ``None`` takes every k.
-        normalize: bring mixtures to unit length. The released code does not: mixtures of unit rows are shorter.
-        detach: no gradient through mixtures, as in the released code.
+        normalize: bring mixtures to unit length. The authors' code does not: mixtures of unit rows are shorter.
+        detach: no gradient through mixtures, as in the authors' code.
         generator: draws; ``None`` takes torch's default one. Equal generators in all processes, and a loss over the
             joined batch, give the numbers of one process.
 

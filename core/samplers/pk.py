@@ -103,4 +103,5 @@ class PKBatchSampler(EpochBatchSampler):
         dealt = order.view(shuffles, count)[:, : per_deck * self.classes_per_batch].flatten()
         chosen = self._usable[dealt[: self.batches_per_epoch * self.classes_per_batch]]
         counts = torch.full_like(chosen, self.samples_per_class)
-        return self._classes.draw(chosen, counts, generator).split(size)
+        batches: Sequence[Tensor] = self._classes.draw(chosen, counts, generator).split(size)
+        return batches

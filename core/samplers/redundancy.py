@@ -1,7 +1,7 @@
 """Data reduction before training: drop what is a near-copy of something kept."""
 
 from collections.abc import Sequence
-from typing import Any, Literal, Self, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 import torch
@@ -120,7 +120,7 @@ class RedundancyFilter:
         self.min_entropy = min_entropy
         self._check_threshold()
 
-    def fit(self, items: Any, groups: Groups | None = None) -> Self:
+    def fit(self, items: Any, groups: Groups | None = None) -> "RedundancyFilter":
         """Choose exemplars.
 
         Args:
@@ -205,7 +205,7 @@ class RedundancyFilter:
             owners[empty] = -1 - empty
         return prepared, owners
 
-    def _keep(self, exemplars: Indices, owners: Indices) -> Self:
+    def _keep(self, exemplars: Indices, owners: Indices) -> "RedundancyFilter":
         self.representative_ = torch.from_numpy(np.where(owners < 0, -1, exemplars))
         self.keep_indices_ = torch.from_numpy(_kept(exemplars, owners))
         self.ratio_ = _share_kept(exemplars, owners)
@@ -238,7 +238,7 @@ class EveryNFilter:
         check_at_least("n", n, 1)
         self.n = n
 
-    def fit(self, items: Any, groups: Groups | None = None) -> Self:
+    def fit(self, items: Any, groups: Groups | None = None) -> "EveryNFilter":
         """Choose; only the number of ``items`` matters. Arguments and errors as for `RedundancyFilter.fit`."""
         owners = _owners(len(items), groups)
         order = np.argsort(owners, kind="stable")

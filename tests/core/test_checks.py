@@ -12,6 +12,7 @@ from core.checks import (
     check_not_negative,
     check_positive,
     check_rate,
+    check_targets,
     check_temperature,
 )
 
@@ -61,3 +62,16 @@ def test_labels_and_temperature():
     check_temperature(torch.tensor(0.1, requires_grad=True))
     with pytest.raises(ValueError, match="temperature must be finite"):
         check_temperature(torch.tensor(-0.1, requires_grad=True))
+
+
+def test_targets_are_one_finite_number_a_row():
+    check_targets(torch.zeros(3), 3)
+    check_targets(torch.zeros(3, 1, dtype=torch.float64), 3)
+    with pytest.raises(TypeError, match=r"y must be a floating tensor, got torch\.int64; convert with \.float\(\)"):
+        check_targets(torch.arange(3), 3, name="y")
+    with pytest.raises(
+        ValueError, match=r"targets must have shape \(3,\) or \(3, 1\), one number per row, got \(1, 3\)"
+    ):
+        check_targets(torch.zeros(1, 3), 3)
+    with pytest.raises(ValueError, match=r"targets must be finite, got inf in row 1 \(2 such rows\)"):
+        check_targets(torch.tensor([0.0, math.inf, -math.inf]), 3)

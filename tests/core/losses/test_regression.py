@@ -101,6 +101,16 @@ def test_equal_rows_have_a_finite_gradient():
     assert float(near.grad.norm()) < 1
 
 
+def test_distances_of_near_rows_far_from_the_origin_are_exact():
+    """The Gram matrix would lose them: |a|^2 is 1e6 here, |a - b| is 0.1."""
+    z = (300 + 0.05 * rows(8)).float().requires_grad_()
+    exact = z.detach().double().requires_grad_()
+    found, expected = (rank_n_contrast(leaf, torch.arange(8.0), temperature=0.1) for leaf in (z, exact))
+    torch.testing.assert_close(found.double(), expected, rtol=1e-5, atol=1e-6)
+    gradient = torch.autograd.grad(expected, exact)[0]
+    torch.testing.assert_close(torch.autograd.grad(found, z)[0].double(), gradient, rtol=1e-4, atol=1e-5)
+
+
 def test_targets_round_a_circle():
     def round_the_clock(a, b):
         far = (a - b).abs()

@@ -69,7 +69,7 @@ def test_mix_positives_count_as_positives_and_stay_in_the_denominator():
 
 
 def test_real_rows_and_mixtures_share_one_log_sum_exp():
-    """The released code shifts the two groups by maxima of their own, which rescales them against each other."""
+    """The authors' code shifts the two groups by maxima of their own, which rescales them against each other."""
     z, y = rows(6), torch.tensor([1.0, 1.0, 2.0, 2.0, 3.0, 3.0], dtype=torch.float64)
     found = supremix(z, y, temperature=0.02, mixer=mixer(), reduction="none")
     torch.testing.assert_close(found, target_oracles.supremix(z, y, 0.02, mixer(), magnify="l1"), rtol=1e-9, atol=1e-9)
