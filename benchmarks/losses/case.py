@@ -29,6 +29,7 @@ class Case:
         views: how many of the batch's views go in.
         floor: the matrices that any exact form has to multiply, as (name of a floor, how many).
         plain_largest: greatest n for the plain form; beyond, its memory passes about 16 GB.
+        largest: greatest n for ours; beyond, a step takes minutes.
         tempered: whether it has a temperature.
         bars: metric to the bar that it has to hold from n = 512 on.
         settings: what else distinguishes it.
@@ -42,6 +43,7 @@ class Case:
     views: int = 2
     floor: tuple[str, int] = ("2n x 2n", 1)
     plain_largest: int = 8192
+    largest: int = 2**31
     tempered: bool = True
     bars: dict[str, str] = field(default_factory=dict)
     settings: dict[str, Any] = field(default_factory=dict)

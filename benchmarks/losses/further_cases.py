@@ -170,7 +170,7 @@ def _supervised() -> list[Case]:
             plain_supervision.supremix,
             SUPERVISED,
         ),
-        Case("SupReMixLoss, 64 window pairs", "SupReMix with mixtures", _supremix, None, SUPERVISED),
+        Case("SupReMixLoss, 64 window pairs", "SupReMix with mixtures", _supremix, None, SUPERVISED, largest=512),
         Case(
             "RankNContrastLoss",
             "Rank-N-Contrast",
@@ -178,6 +178,7 @@ def _supervised() -> list[Case]:
             plain_supervision.rank_n_contrast,
             SUPERVISED,
             plain_largest=256,
+            largest=2048,
         ),
         Case(
             "ClassPairContrastiveLoss",
@@ -191,7 +192,7 @@ def _supervised() -> list[Case]:
             SUPERVISED,
             views=1,
             floor=("n x n", 2),
-            plain_largest=512,
+            plain_largest=256,
         ),
         Case(
             "LabelContrastLoss",

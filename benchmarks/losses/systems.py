@@ -80,6 +80,7 @@ def _forms() -> list[System]:
                 case.floor,
                 label if case.plain else "",
                 pairs,
+                case.largest,
                 bars=case.bars,
                 settings={"figure": RIVALS if case.name == NT_XENT else case.family, **case.settings},
             )

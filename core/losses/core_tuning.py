@@ -7,8 +7,8 @@ from jaxtyping import Float, Int64
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, one_hot
 
-from core.checks import check_choice, check_embeddings, check_labels, check_temperature
-from core.losses.focal_contrastive import FocalReduction, check_gamma, check_tolerance, focal_contrastive
+from core.checks import check_choice, check_embeddings, check_labels, check_not_negative, check_temperature
+from core.losses.focal_contrastive import FocalReduction, focal_contrastive
 from core.losses.normalisation import full_precision
 from core.losses.rows import anchor_rows
 
@@ -64,7 +64,7 @@ def core_tuning(
     0.6931
     """
     check_choice("reduction", reduction, get_args(FocalReduction))
-    _check_eta(eta)
+    check_not_negative("eta", eta)
     check_embeddings("logits", logits)
     check_embeddings("v", v)
     if len(logits) != len(v):
@@ -87,11 +87,6 @@ def core_tuning(
         rows=rows,
     )
     return classified + eta * contrast
-
-
-def _check_eta(eta: float) -> None:
-    if not 0 <= eta < torch.inf:
-        raise ValueError(f"eta must be finite and >= 0, got {eta!r}; usual values are 0.1 to 10")
 
 
 def _probabilities(targets: Tensor, count: int, classes: int) -> Tensor:
@@ -124,11 +119,11 @@ class CoreTuningLoss(nn.Module):
         label_tolerance: float = 1e-5,
     ) -> None:
         super().__init__()
-        _check_eta(eta)
+        check_not_negative("eta", eta)
         check_temperature(temperature)
         check_choice("reduction", reduction, get_args(FocalReduction))
-        check_gamma(gamma)
-        check_tolerance(label_tolerance)
+        check_not_negative("gamma", gamma)
+        check_not_negative("label_tolerance", label_tolerance)
         self.eta = eta
         self.temperature = temperature
         self.reduction: FocalReduction = reduction

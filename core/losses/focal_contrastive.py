@@ -12,7 +12,7 @@ from core.checks import (
     check_choice,
     check_embeddings,
     check_labels,
-    check_positive,
+    check_not_negative,
     check_temperature,
 )
 from core.losses.normalisation import unit_rows
@@ -23,8 +23,6 @@ from core.similarity.block_logits import block_logits
 __all__ = [
     "FocalContrastiveLoss",
     "FocalReduction",
-    "check_gamma",
-    "check_tolerance",
     "focal_contrastive",
     "label_groups",
 ]
@@ -94,7 +92,7 @@ def focal_contrastive(
     """
     check_choice("reduction", reduction, get_args(FocalReduction))
     check_temperature(temperature)
-    check_gamma(gamma)
+    check_not_negative("gamma", gamma)
     check_embeddings("v", v, dims=(2, 3))
     count, views = v.shape[-2], len(v) if v.dim() == 3 else 1
     group, sizes = label_groups(targets, count, tolerance=label_tolerance)
@@ -129,26 +127,6 @@ def focal_contrastive(
     if reduction == "sum":
         return terms.sum()
     return terms.sum() * (len(unit) / len(own) / max(int((others > 0).sum()), 1))
-
-
-def check_gamma(gamma: float) -> None:
-    """Refuse a focal exponent that is negative or not finite.
-
-    Raises:
-        ValueError: with what came.
-    """
-    if gamma != 0:
-        check_positive("gamma", gamma, usual="1, and 0 for SupCon")
-
-
-def check_tolerance(tolerance: float) -> None:
-    """Refuse a tolerance of label vectors that is negative or not finite.
-
-    Raises:
-        ValueError: with what came.
-    """
-    if not 0 <= tolerance < torch.inf:
-        raise ValueError(f"label_tolerance must be finite and >= 0, got {tolerance!r}")
 
 
 def _block(
@@ -195,7 +173,7 @@ def label_groups(
     >>> label_groups(torch.tensor([[0.0, 1.0], [0.3, 0.7], [1e-7, 1.0]]), 3, tolerance=1e-5)[0].tolist()
     [0, 1, 0]
     """
-    check_tolerance(tolerance)
+    check_not_negative("label_tolerance", tolerance)
     if targets.dim() == 2 and targets.is_floating_point():
         if len(targets) != count or targets.shape[1] == 0:
             raise ValueError(f"targets must be ({count}, c), a label vector for each row, got {tuple(targets.shape)}")
@@ -232,8 +210,8 @@ class FocalContrastiveLoss(nn.Module):
         super().__init__()
         check_temperature(temperature)
         check_choice("reduction", reduction, get_args(FocalReduction))
-        check_gamma(gamma)
-        check_tolerance(label_tolerance)
+        check_not_negative("gamma", gamma)
+        check_not_negative("label_tolerance", label_tolerance)
         self.temperature = temperature
         self.reduction: FocalReduction = reduction
         self.gamma = gamma

@@ -1,6 +1,5 @@
 """Structural similarity of images: do means, contrasts and patterns agree, window by window."""
 
-import numpy as np
 import torch
 from jaxtyping import Float64, Shaped
 from torch import Tensor
@@ -48,9 +47,13 @@ def ssim(a: Shaped[Tensor, "*n h w"], b: Shaped[Tensor, "*n h w"], *, window: in
     check_images(a)
     check_images(b)
     _check_window(window, a.shape)
-    images = torch.cat([grey_levels(a), grey_levels(b)])
-    count = torch.arange(len(a), device=a.device)
-    return _similarities(images, count, count + len(a), window)
+    step = max(1, PIXELS // a[0].numel()) if len(a) else 1
+    parts = []
+    for first, second in zip(a.split(step), b.split(step), strict=True):
+        levels = grey_levels(first).double(), grey_levels(second).double()
+        moments = [_moments(x, window) for x in levels]
+        parts.append(_similarity(*moments, _mean(levels[0] * levels[1], window), window))
+    return torch.cat(parts)
 
 
 def _check_window(window: int, shape: torch.Size) -> None:
@@ -60,28 +63,30 @@ def _check_window(window: int, shape: torch.Size) -> None:
         )
 
 
-def _similarities(images: Tensor, rows: Tensor, columns: Tensor, window: int) -> Tensor:
-    step = max(1, PIXELS // images[0].numel()) if len(images) else 1
-    parts = [
-        _pairs(images[i].double(), images[j].double(), window)
-        for i, j in zip(rows.split(step), columns.split(step), strict=True)
-    ]
-    return torch.cat(parts) if parts else torch.zeros(0, dtype=torch.float64)
+def _mean(x: Tensor, window: int) -> Tensor:
+    """Mean over each full window of the last two axes."""
+    pooled = avg_pool2d(x.reshape(-1, 1, *x.shape[-2:]), window, stride=1)
+    return pooled.reshape(*x.shape[:-2], *pooled.shape[-2:])
 
 
-def _pairs(a: Tensor, b: Tensor, window: int) -> Tensor:
-    def mean(x: Tensor) -> Tensor:
-        return avg_pool2d(x[:, None], window, stride=1)[:, 0]
+def _moments(x: Tensor, window: int) -> tuple[Tensor, Tensor]:
+    """Mean and sample variance in each window."""
+    mean = _mean(x, window)
+    return mean, (_mean(x * x, window) - mean * mean) * _unbiased(window)
 
-    unbiased = window**2 / (window**2 - 1)
-    mean_a, mean_b = mean(a), mean(b)
-    spread_a = unbiased * (mean(a * a) - mean_a * mean_a)
-    spread_b = unbiased * (mean(b * b) - mean_b * mean_b)
-    together = unbiased * (mean(a * b) - mean_a * mean_b)
-    first, second = (0.01 * RANGE) ** 2, (0.03 * RANGE) ** 2
-    top = (2 * mean_a * mean_b + first) * (2 * together + second)
-    bottom = (mean_a * mean_a + mean_b * mean_b + first) * (spread_a + spread_b + second)
-    return (top / bottom).mean(dim=(1, 2))
+
+def _unbiased(window: int) -> float:
+    return window**2 / (window**2 - 1)
+
+
+def _similarity(first: tuple[Tensor, Tensor], second: tuple[Tensor, Tensor], product: Tensor, window: int) -> Tensor:
+    """From the moments of both and the windows' means of their product; leading axes broadcast."""
+    (mean_a, spread_a), (mean_b, spread_b) = first, second
+    together = (product - mean_a * mean_b) * _unbiased(window)
+    level, contrast = (0.01 * RANGE) ** 2, (0.03 * RANGE) ** 2
+    top = (2 * mean_a * mean_b + level) * (2 * together + contrast)
+    bottom = (mean_a * mean_a + mean_b * mean_b + level) * (spread_a + spread_b + contrast)
+    return (top / bottom).mean(dim=(-2, -1))
 
 
 class StructuralSimilarity(Measure):
@@ -116,7 +121,7 @@ class PreparedStructure(PreparedItems):
     """Images in 8 bits."""
 
     leaf = 1
-    width = 1
+    width = 4
 
     def __init__(self, images: Tensor, window: int) -> None:
         self.images = torch.cat([grey_levels(part) for part in images.split(max(1, PIXELS // images[0].numel()))])
@@ -126,9 +131,14 @@ class PreparedStructure(PreparedItems):
         return len(self.images)
 
     def near(self, rows: Indices, columns: Indices, threshold: float) -> Bools:
-        """Pair by pair."""
-        own = torch.from_numpy(np.repeat(rows, len(columns)))
-        other = torch.from_numpy(np.tile(columns, len(rows)))
-        similar = _similarities(self.images, own, other, self.window) >= threshold
-        result: Bools = similar.view(len(rows), len(columns)).cpu().numpy()
+        """The moments of an image serve all of its comparisons."""
+        own, other = torch.from_numpy(rows), self.images[torch.from_numpy(columns)].double()
+        second = _moments(other, self.window)
+        step = max(1, PIXELS // max(1, other.numel()))
+        near = []
+        for part in own.split(step):
+            a = self.images[part].double()[:, None]  # (r, 1, h, w) against (c, h, w)
+            similar = _similarity(_moments(a, self.window), second, _mean(a * other, self.window), self.window)
+            near.append(similar >= threshold)
+        result: Bools = torch.cat(near).cpu().numpy()
         return result

@@ -88,7 +88,7 @@ def test_mistakes_are_named():
         core_tuning(logits.long(), v, soft)
     with pytest.raises(ValueError, match="eta must be finite and >= 0, got -1"):
         CoreTuningLoss(eta=-1.0)
-    with pytest.raises(ValueError, match="gamma must be finite and > 0"):
+    with pytest.raises(ValueError, match="gamma must be finite and >= 0"):
         CoreTuningLoss(gamma=-1.0)
     with pytest.raises(ValueError, match="label_tolerance must be"):
         CoreTuningLoss(label_tolerance=-1.0)

@@ -192,7 +192,7 @@ def test_mistakes_are_named():
         focal_contrastive(z[:1], LONELY[:1])
     with pytest.raises(ValueError, match="rows must be a slice"):
         focal_contrastive(z, LONELY[:4], rows=slice(0, 9))
-    with pytest.raises(ValueError, match="gamma must be finite and > 0, got -1"):
+    with pytest.raises(ValueError, match="gamma must be finite and >= 0, got -1"):
         FocalContrastiveLoss(gamma=-1.0)
     with pytest.raises(ValueError, match="label_tolerance must be finite and >= 0, got -1"):
         FocalContrastiveLoss(label_tolerance=-1.0)

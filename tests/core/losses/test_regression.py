@@ -136,9 +136,9 @@ def test_supcr_is_the_earlier_name():
 def test_mistakes_are_named():
     with pytest.raises(ValueError, match="similarity must be one of 'l2', 'cosine', got 'dot'"):
         RankNContrastLoss(similarity="dot")
-    with pytest.raises(ValueError, match="label_distance must be 'l1' or a function .*, got 'l3'"):
+    with pytest.raises(ValueError, match=r"label_distance must be 'l1' or a function .*, got 'l3'"):
         RankNContrastLoss(label_distance="l3")
-    with pytest.raises(ValueError, match="label_distance must be 'l1' or a function .*, got 1"):
+    with pytest.raises(ValueError, match=r"label_distance must be 'l1' or a function .*, got 1"):
         rank_n_contrast(rows(4), rows(4, 1), label_distance=1)
     with pytest.raises(ValueError, match=r"label_distance must give numbers of shape \(4, 4\) .*got shape \(4, 1\)"):
         rank_n_contrast(rows(4), rows(4, 1), label_distance=lambda a, b: a)

@@ -86,7 +86,8 @@ def train(folder, epochs, *, resume=False):
     x, y = digits()
     method = Seen(ToySettings(epochs=epochs), in_dim=64, generator=seed_everything(7))
     sampler = FeatureAwareBatchSampler(y, 64, seed=7)
-    loader = DataLoader(TensorDataset(torch.arange(len(x)), x), batch_sampler=sampler)
+    # the loader draws a seed for its workers whenever iteration begins: not from the generator that the toy draws from
+    loader = DataLoader(TensorDataset(torch.arange(len(x)), x), batch_sampler=sampler, generator=torch.Generator())
     settings = FitSettings(seed=7, threads=1, checkpoint_seconds=0, log_every=1, progress=False)
     fit(method, loader, folder=folder, settings=settings, resume=resume)
     return method
