@@ -18,8 +18,8 @@ SEEDS = 3
 
 PROFILES = {
     "quick": {512: 3, 2048: 1},
-    "cpu": {256: 15, 512: 15, 2048: 5, 8192: 1},
-    "paper": {256: 45, 512: 45, 2048: 21, 8192: 3},
+    "cpu": {256: 3, 512: 7, 2048: 3, 8192: 1},
+    "paper": {256: 9, 512: 21, 2048: 9, 8192: 3},
 }
 """Profile to n to rounds for each seed of the table of times."""
 STEPS = {"quick": 3, "cpu": 9, "paper": 27}

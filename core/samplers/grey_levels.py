@@ -52,7 +52,8 @@ def grey_levels(images: Shaped[Tensor, "n h w"]) -> UInt8[Tensor, "n h w"]:
     values = images.double()
     least, most = values.amin(dim=(1, 2), keepdim=True), values.amax(dim=(1, 2), keepdim=True)
     span = torch.where(most > least, most - least, 1.0)
-    return ((values - least) / span * 255).floor().to(torch.uint8)
+    # what is a whole number but for rounding stays one, so that shifting and scaling an image changes nothing
+    return torch.floor((values - least) / span * 255 + 1e-6).to(torch.uint8)
 
 
 def runs_of_images(images: Tensor | Sequence[Tensor]) -> Iterator[Tensor]:
