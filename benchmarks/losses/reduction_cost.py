@@ -1,16 +1,24 @@
 """What dropping near-copies costs: hash codes and embeddings, from scan-like to hopeless."""
 
-from collections.abc import Callable
-from typing import NamedTuple
+import statistics
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from benchmarks.losses.speed import all_threads
+from core.reporting import ResultRecord, measure
+from core.reporting.study import Cell, run_cells
+from core.reporting.study import System as Row
 from core.samplers import RedundancyFilter
 
-__all__ = ["ReductionCase", "embedding_scans", "redundancy_cases", "scan_codes"]
+__all__ = ["CASES", "ReductionCase", "reduction_records"]
 
+Measure = Literal["hamming", "cosine"]
+TITLE = "Dropping near-copies, all items as one set"
 LENGTH = 100
 """Items of a synthetic scan."""
 
@@ -21,12 +29,18 @@ class ReductionCase(NamedTuple):
     Attributes:
         name: what is reduced, and how.
         count: items.
-        run: reduces them and returns the share kept; the items are drawn when it is first called.
+        measure: of the filter.
+        threshold: of the filter.
+        draw: makes so many items from a seed.
+        bar: what its seconds have to hold, empty for none.
     """
 
     name: str
     count: int
-    run: Callable[[], float]
+    measure: Measure
+    threshold: float
+    draw: Callable[..., Tensor]
+    bar: str = ""
 
 
 def scan_codes(count: int, *, seed: int = 0) -> Tensor:
@@ -62,34 +76,71 @@ def random_rows(count: int, *, width: int = 64, seed: int = 0) -> Tensor:
     return torch.randn(count, width, generator=torch.Generator().manual_seed(seed))
 
 
-def redundancy_cases(largest: int = 1_000_000) -> list[ReductionCase]:
-    """The reductions to time, all as one set: no group makes it easier.
+CASES = (
+    ReductionCase("scans, 6 of 64 bits", 10_000, "hamming", 6, scan_codes),
+    ReductionCase("scans, 6 of 64 bits", 100_000, "hamming", 6, scan_codes, "<= 60"),
+    ReductionCase("scans, 12 of 64 bits", 100_000, "hamming", 12, scan_codes, "<= 60"),
+    ReductionCase("random, 6 of 64 bits", 100_000, "hamming", 6, random_codes, "<= 60"),
+    ReductionCase("groups of 20, cosine 0.1, d = 64", 100_000, "cosine", 0.1, embedding_scans, "<= 60"),
+    ReductionCase("random, cosine 0.1, d = 64", 100_000, "cosine", 0.1, random_rows, "<= 60"),
+    ReductionCase("scans, 6 of 64 bits", 1_000_000, "hamming", 6, scan_codes),
+    ReductionCase("random, 6 of 64 bits", 1_000_000, "hamming", 6, random_codes),
+)
+"""All as one set: no group makes it easier. Random items are the worst case, in which all are kept."""
+
+
+def reduction_records(
+    largest: int, seeds: Sequence[int], profile: str, folder: Path, facts: dict[str, Any]
+) -> list[ResultRecord]:
+    """Seconds, peak memory and share kept of each reduction.
 
     Args:
-        largest: leave out those of more items.
+        largest: leave out the cases of more items.
+        seeds: of the items.
+        profile: of the records.
+        folder: where ended cells are kept.
+        facts: commit, versions, machine and date.
     """
-    make: list[tuple[str, int, str, float, Callable[[int], Tensor]]] = [
-        ("scans, 6 of 64 bits", 100_000, "hamming", 6, scan_codes),
-        ("scans, 12 of 64 bits", 100_000, "hamming", 12, scan_codes),
-        ("random, 6 of 64 bits", 100_000, "hamming", 6, random_codes),
-        ("groups of 20, cosine 0.1, d = 64", 100_000, "cosine", 0.1, embedding_scans),
-        ("random, cosine 0.1, d = 64", 100_000, "cosine", 0.1, random_rows),
-        ("scans, 6 of 64 bits", 1_000_000, "hamming", 6, scan_codes),
-        ("random, 6 of 64 bits", 1_000_000, "hamming", 6, random_codes),
-    ]
-    return [
-        ReductionCase(name, count, _reduction(measure, threshold, items, count))
-        for name, count, measure, threshold, items in make
-        if count <= largest
-    ]
+    chosen = {f"{case.name}, {case.count:,} items": case for case in CASES if case.count <= largest}
+    cells = [Cell(Row(name, "RedundancyFilter"), TITLE, seed) for name in chosen for seed in seeds]
 
+    def reduce(cell: Cell) -> tuple[dict[str, float], dict[str, Any]]:
+        case = chosen[cell.system.name]
+        items = case.draw(case.count, seed=cell.seed)
+        with measure() as cost:
+            share = RedundancyFilter(case.measure, case.threshold).fit(items).ratio_
+        scores = {"seconds": cost.seconds, "share kept": share}
+        return scores if cost.peak_mb is None else {**scores, "MB": cost.peak_mb}, {}
 
-def _reduction(measure: str, threshold: float, items: Callable[[int], Tensor], count: int) -> Callable[[], float]:
-    held: list[Tensor] = []
-
-    def run() -> float:
-        if not held:
-            held.append(items(count))
-        return RedundancyFilter(measure, threshold).fit(held[0]).ratio_
-
-    return run
+    with all_threads() as threads:
+        results = run_cells(cells, reduce, folder, measured=False)
+    records = []
+    for name, case in chosen.items():
+        found = [result.scores for cell, result in results.items() if cell.system.name == name]
+        for metric in found[0]:
+            values = [scores[metric] for scores in found]
+            bar = {"bar": case.bar} if case.bar and metric == "seconds" else {}
+            records.append(
+                ResultRecord(
+                    system=name,
+                    domain="losses",
+                    dataset=TITLE,
+                    split="",
+                    method="RedundancyFilter",
+                    metric=metric,
+                    mean=statistics.fmean(values),
+                    std=statistics.stdev(values) if len(values) > 1 else None,
+                    values=tuple(values),
+                    seeds=tuple(seeds),
+                    higher_is_better=False,
+                    role="method",
+                    published=None,
+                    verdict=None,
+                    seconds=None,
+                    peak_mb=None,
+                    profile=profile,
+                    settings={"threads": threads, "measure": case.measure, "threshold": case.threshold} | bar,
+                    **facts,
+                )
+            )
+    return records

@@ -1,4 +1,4 @@
-"""The study of the core's parts: three sets of tables, each resumable by itself."""
+"""The study of the core's parts: four sets of tables, each resumable by itself."""
 
 import os
 from pathlib import Path
@@ -7,6 +7,7 @@ from rich.console import Console
 
 from benchmarks.losses.costs import cost_records
 from benchmarks.losses.precision import precision_records
+from benchmarks.losses.reduction_cost import reduction_records
 from benchmarks.losses.speed import speed_records
 from benchmarks.losses.systems import peer_forms
 from core.errors import UserError
@@ -18,10 +19,12 @@ SEEDS = 3
 
 PROFILES = {
     "quick": {512: 3, 2048: 1},
-    "cpu": {256: 3, 512: 7, 2048: 3, 8192: 1},
+    "cpu": {256: 3, 512: 7, 2048: 3, 8192: 0},
     "paper": {256: 9, 512: 21, 2048: 9, 8192: 3},
 }
-"""Profile to n to rounds for each seed of the table of times."""
+"""Profile to n to rounds for each seed of the table of times; 0 times the pass whose memory is measured."""
+ITEMS = {"quick": 10_000, "cpu": 1_000_000, "paper": 1_000_000}
+"""Profile to the largest set that is searched for near-copies."""
 STEPS = {"quick": 3, "cpu": 9, "paper": 27}
 """Profile to rounds for each seed of the tables of costs."""
 
@@ -33,7 +36,7 @@ def run(profile: str, seeds: int | None, out: Path) -> list[ResultRecord]:
         profile: "quick", "cpu" (n to 8192, the committed one), or "paper" (three times the rounds).
         seeds: repeats, each with its own batch, at least 3 for a spread; None takes 3.
         out: folder of results; the records go to ``losses/<profile>.json`` below it (times),
-            ``<profile>-precision.json`` and ``<profile>-costs.json``.
+            ``<profile>-precision.json``, ``<profile>-reduction.json`` and ``<profile>-costs.json``.
 
     Returns:
         The records.
@@ -60,6 +63,7 @@ def run(profile: str, seeds: int | None, out: Path) -> list[ResultRecord]:
     studies = {
         "": lambda cells: speed_records(PROFILES[profile], numbers, profile, cells, facts),
         "-precision": lambda cells: precision_records(numbers, profile, cells, facts),
+        "-reduction": lambda cells: reduction_records(ITEMS[profile], numbers, profile, cells, facts),
         "-costs": lambda cells: cost_records(STEPS[profile], numbers, profile, cells, facts),
     }
     records = []

@@ -34,7 +34,7 @@ def speed_records(
     the median of its rounds, and a ratio is taken between values of the same seed.
 
     Args:
-        sizes: n to rounds for each seed.
+        sizes: n to rounds for each seed; 0 takes the time of the one pass whose memory is measured.
         seeds: one batch each.
         profile: of the records.
         folder: where ended cells are kept, so that a stopped run goes on.
@@ -101,12 +101,14 @@ def _turns(cell: Cell) -> tuple[dict[str, float], dict[str, Any]]:
     batch = Batch.draw(count, WIDTH, cell.seed)
     running = [system for system in systems() if count <= system.largest]
     scores = {}
+    times: dict[str, list[float]] = {system.name: [] for system in running}
     for system in running:  # also the warm-up
         with measure() as cost:
             system.step(batch)
         if cost.peak_mb is not None:
             scores[f"{system.name}|MB"] = cost.peak_mb
-    times: dict[str, list[float]] = {system.name: [] for system in running}
+        if not rounds:
+            times[system.name].append(1e3 * cost.seconds)
     for _ in range(rounds):
         for system in running:
             start = perf_counter()

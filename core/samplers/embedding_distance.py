@@ -83,7 +83,8 @@ class EmbeddingDistance(Measure):
 class PreparedRows(PreparedItems):
     """Rows scaled for float32 products; the rows themselves for what those leave open."""
 
-    pairs = 1 << 20
+    width = 4096
+    pairs = 1 << 21
 
     def __init__(self, rows: Tensor, metric: EmbeddingMetric) -> None:
         self.rows = rows
@@ -125,9 +126,9 @@ class PreparedRows(PreparedItems):
             first, second = self.squares[own], self.squares[other]
             products.sub_(first[:, None] / 2).sub_(second / 2)
             least, slack = -radius / 2, slack * float(first.max() + second.max() + radius)
+        if not products.numel() or float(products.max()) < least - slack:
+            return np.zeros(products.shape, dtype=bool)
         near = products >= least - slack
-        if not near.any():
-            return np.zeros(near.shape, dtype=bool)
         row, column = (near & (products < least + slack)).nonzero(as_tuple=True)
         step = max(1, NUMBERS // (4 * self.rows.shape[1]))
         for i, j in zip(row.split(step), column.split(step), strict=True):

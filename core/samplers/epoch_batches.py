@@ -23,8 +23,8 @@ class EpochBatchSampler(Sampler[list[int]], ABC):
 
     Call ``set_epoch`` before each epoch, or every epoch has the same batches; `core.training.fit` and Lightning do it.
     ``state_dict`` in the middle of an epoch, loaded into an equal sampler, lets it go on with the next batch. Give the
-    ``DataLoader`` a ``generator`` of its own where the method draws from torch's default one: the loader draws a seed for
-    workers whenever iteration begins, also in runs without workers, and a resumed run begins once more.
+    ``DataLoader`` a ``generator`` of its own where the method draws from torch's default one: whenever iteration begins
+    the loader draws a seed for workers, even if it has none, and a resumed run begins once more.
 
     Args:
         seed: decides every draw, together with the epoch; 0 to 2^32 - 1.

@@ -6,6 +6,8 @@ import torch
 from core.errors import UserError
 from core.evaluation import KnnEvaluator, layerwise_probe, stage_features
 from core.heads import ProjectionHead, ReweightingHead
+from core.losses import sup_con
+from tests.core.digits import Digits, encoder, moved, train
 
 
 def rows(n=7, d=6):
@@ -51,6 +53,32 @@ def test_some_stages_only():
     assert layerwise_probe(stage_features(head, rows()), lambda h: h.shape[1], only=["hidden:1"]) == {"hidden:1": 4}
     with pytest.raises(UserError, match=r"unknown stage 'hidden:2'; did you mean 'hidden:1'"):
         stage_features(head, rows(), only=["hidden:2"])
+
+
+def test_features_before_the_head_keep_what_the_loss_does_not_ask_for():
+    """Supervised contrast of even and odd digits: the ten digits are told apart better before the head than after."""
+    digits, draw = Digits.load(), torch.Generator().manual_seed(0)
+    model = encoder(32)
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        head = ProjectionHead(32, 32, 32, norm="batch")
+
+    def step(_):
+        index = digits.batch(128, draw)
+        views = torch.stack([head(model(moved(digits.images[index], draw))) for _ in range(2)])
+        return sup_con(views, digits.labels[index] % 2, temperature=0.1)
+
+    train([model, head], step, steps=150)
+    model.eval()
+    with torch.no_grad():
+        h = model(torch.cat([digits.shifted, digits.test_shifted]))
+
+    def score(features):
+        knn = KnnEvaluator(k=5).fit(features[:1000], digits.labels)
+        return knn.score(features[1000:], digits.test_labels)
+
+    scores = layerwise_probe(stage_features(head, h), score)
+    assert scores["backbone"] > scores["projection"] + 0.05, scores
 
 
 @pytest.mark.usefixtures("unchecked")

@@ -175,7 +175,7 @@ def test_slices_learn_where_they_lie(strategy, digits):
 
 
 def test_knowing_the_domain_helps():
-    assert domain_accuracy("random") < domain_accuracy("domain_negatives") < domain_accuracy("domain")
+    assert domain_accuracy("domain") > max(domain_accuracy("random"), domain_accuracy("domain_negatives")) + 0.1
 
 
 def test_the_spectral_loss_beats_its_untrained_start(digits):

@@ -22,6 +22,11 @@ def make(kind):
     return FeatureAwareBatchSampler(LABELS, 12, drop_last=False, small_groups="smaller_batch", seed=5)
 
 
+def joined(parts):
+    """The batch of all processes."""
+    return [position for part in parts for position in part]
+
+
 def deal(kind):
     """This process's batches of two epochs, resumed in the middle of the second."""
     sampler = make(kind)
@@ -44,10 +49,10 @@ def test_processes_deal_the_batches_of_one(kind, world, gloo_pool):
         parts = list(zip(*(share[number] for share in shares), strict=True))
         dealt = [len(batch) // world * world for batch in alone[number]]
         whole = [batch[:size] for batch, size in zip(alone[number], dealt, strict=True) if size >= max(2, world)]
-        assert [sum(part, []) for part in parts] == whole
+        assert [joined(part) for part in parts] == whole
         assert all(len({len(own) for own in part}) == 1 for part in parts)
         if kind == "grouped":  # all processes are in the same group at the same step
-            assert all(len(LABELS[sum(part, [])].unique()) == 1 for part in parts)
+            assert all(len(LABELS[joined(part)].unique()) == 1 for part in parts)
 
 
 def step(kind):
@@ -95,7 +100,7 @@ def train(folder, epochs, *, resume=False):
 
 def test_the_engine_names_the_epoch_and_resumes_exactly(tmp_path):
     whole = train(tmp_path / "whole", 4)
-    x, y = digits()
+    _, y = digits()
     sampler = FeatureAwareBatchSampler(y, 64, seed=7)
     expected = []
     for number in range(4):

@@ -246,7 +246,8 @@ def test_pk_repeats_a_small_class_as_evenly_as_it_can():
 
 
 def test_pk_warns_with_the_share_that_is_never_drawn():
-    with pytest.warns(UserWarning, match=r"2 of 7 classes have fewer than 8 samples: 9 of 104 samples \(8\.7%\)") as seen:
+    message = r"2 of 7 classes have fewer than 8 samples: 9 of 104 samples \(8\.7%\)"
+    with pytest.warns(UserWarning, match=message) as seen:
         sampler = pk(samples_per_class=8)
     assert seen[0].filename == __file__
     assert set(LABELS[[i for batch in sampler for i in batch]].tolist()) == {-2, 1, 4, 7, 10}

@@ -38,7 +38,7 @@ def walks(count, length, seed=0, bits=64, rate=0.03):
 def scans(count=24, length=6, size=12, seed=0):
     """Images in which neighbours share a pattern, uint8."""
     draw = torch.Generator().manual_seed(seed)
-    pattern = torch.rand(count // length, 1, size, size, generator=draw).expand(-1, length, -1, -1).reshape(-1, size, size)
+    pattern = torch.rand(count // length, size, size, generator=draw).repeat_interleave(length, 0)
     return (200 * pattern + 55 * torch.rand(count, size, size, generator=draw)).to(torch.uint8)
 
 

@@ -1,13 +1,14 @@
 """Real slices: how many dHash keeps. The numbers are those of an independent count with ImageHash and a plain loop."""
 
 import csv
+import gzip
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 
-from core.samplers import EveryNFilter, RedundancyFilter, image_hash
+from core.samplers import EveryNFilter, RedundancyFilter, hamming_distance, image_hash
 
 THRESHOLDS = (3, 6, 9, 12)
 
@@ -55,6 +56,17 @@ def test_single_slices_of_many_patients_are_hardly_touched(data_folder):
         slices = torch.from_numpy(file["images"])
     assert slices.dtype == torch.int16
     assert kept(image_hash(slices)) == [93, 91, 82, 63]
+
+
+@pytest.mark.data
+def test_one_volume_is_reduced_nine_times(data_folder):
+    """139 slices, 15 kept. The file is plain NIfTI: a header of 352 bytes, then int16, the slice last and slowest."""
+    with gzip.open(data_folder / "medical" / "ct_slices" / "ct_volume_139.nii.gz") as file:
+        volume = np.frombuffer(file.read(), dtype="<i2", offset=352)
+    slices = torch.from_numpy(volume.reshape(139, 256, 256).copy()).transpose(1, 2)
+    codes = image_hash(slices)
+    assert kept(codes) == [32, 15, 9, 6]
+    assert float(hamming_distance(codes[1:], codes[:-1]).float().median()) == 1
 
 
 @pytest.mark.data
