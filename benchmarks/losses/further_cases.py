@@ -32,8 +32,8 @@ from core.losses import (
     SpectralContrastiveLoss,
     SupConLoss,
     SupReMixLoss,
-    SwAVLoss,
     VICRegLoss,
+    swapped_assignment,
 )
 from core.samplers import OrdinalMixup
 
@@ -244,8 +244,8 @@ def _maps() -> list[Case]:
         return value
 
     def swapped(z: Tensor, batch: Batch, t: float) -> Tensor:
-        value: Tensor = SwAVLoss(temperature=t)(normalize(z.float() if z.dtype is torch.bfloat16 else z, dim=2))
-        return value
+        # the function: SwAVLoss warns where a batch is smaller than the number of prototypes
+        return swapped_assignment(normalize(z.float() if z.dtype is torch.bfloat16 else z, dim=2), temperature=t)
 
     none = ("", 0)
     return [

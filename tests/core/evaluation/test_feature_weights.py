@@ -101,7 +101,9 @@ def test_rotated_correlations_and_narrow_models():
     rotation = torch.linalg.qr(torch.randn(4, 4, generator=torch.Generator().manual_seed(2)).double())[0]
     a = rotation @ torch.tensor([0.9, 0.4, 0.0, -0.3]).double().diag() @ rotation.T
     solution = linear_spectral_solution(a)
-    torch.testing.assert_close(solution.post_weights, torch.tensor([0.9**0.5, 0.4**0.5, 0, 0]).double(), atol=1e-7, rtol=0)
+    torch.testing.assert_close(
+        solution.post_weights, torch.tensor([0.9**0.5, 0.4**0.5, 0, 0]).double(), atol=1e-7, rtol=0
+    )
     assert solution.loss == pytest.approx(-(0.81 + 0.16))
     narrow = linear_spectral_solution(a, width=1)
     assert narrow.loss == pytest.approx(-0.81)

@@ -247,7 +247,9 @@ def test_the_method_in_four_lines():
 @pytest.mark.parametrize("loss", [pix_pro, pix_contrast])
 def test_mistakes_are_named(loss):
     first, second, mask = maps(), maps(seed=1), masks()
-    with pytest.raises(ValueError, match=r"must have the same shape \(n, c, h, w\), .*got \(4, 5, 2, 3\) and \(3, 5, 2, 3\)"):
+    with pytest.raises(
+        ValueError, match=r"must have the same shape \(n, c, h, w\), .*got \(4, 5, 2, 3\) and \(3, 5, 2, 3\)"
+    ):
         loss(first, second[:3], mask)
     with pytest.raises(ValueError, match="must have the same shape"):
         loss(first, second[:, :4], mask)
@@ -255,7 +257,7 @@ def test_mistakes_are_named(loss):
         loss(first[0], second[0], mask)
     with pytest.raises(ValueError, match="at least one image, channel and pixel"):
         loss(first[:0], second[:0], mask[:0])
-    with pytest.raises(TypeError, match="must be a floating tensor, got torch.int64"):
+    with pytest.raises(TypeError, match=r"must be a floating tensor, got torch\.int64"):
         loss(first.long(), second, mask)
     with pytest.raises(TypeError, match=r"mask must be bool, got torch\.float32; positive_pixel_mask makes it"):
         loss(first, second, mask.float())

@@ -1,4 +1,4 @@
-"""The dense softmax losses against float64 loops, at temperatures 1 to 0.001, in float32 and under bfloat16 autocast."""
+"""The dense softmax losses against float64 loops at temperatures 1 to 0.001, in float32 and bfloat16 autocast."""
 
 import pytest
 import torch
@@ -17,7 +17,9 @@ def draw(*shape, seed):
 
 def domain(strategy):
     def ours(a, b, t):
-        return domain_contrast(torch.stack([a, b]), PARTITION, VOLUME, temperature=t, strategy=strategy, reduction="none")
+        return domain_contrast(
+            torch.stack([a, b]), PARTITION, VOLUME, temperature=t, strategy=strategy, reduction="none"
+        )
 
     def oracle(a, b, t):
         return dense_oracles.domain_contrast(torch.stack([a, b]), PARTITION, VOLUME, t, strategy)

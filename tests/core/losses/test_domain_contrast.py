@@ -177,7 +177,9 @@ def test_mistakes_are_named():
         domain_contrast(z, PARTITION, VOLUME, MATCH[:4])
     with pytest.raises(ValueError, match="the number of views must be at least 2, got 1"):
         domain_contrast(z[:1], PARTITION, VOLUME)
-    with pytest.raises(ValueError, match="the number of slices must be at least 2, got 1: the others are the negatives"):
+    with pytest.raises(
+        ValueError, match="the number of slices must be at least 2, got 1: the others are the negatives"
+    ):
         domain_contrast(z[:, :1], PARTITION[:1], VOLUME[:1], strategy="random")
     with pytest.raises(ValueError, match="z must have 3 axes"):
         domain_contrast(z[0], PARTITION, VOLUME)

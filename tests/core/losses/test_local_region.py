@@ -84,7 +84,9 @@ def test_equal_features_cost_log_eleven():
     flat = torch.ones(2, 3, 8, 8)
     assert float(local_region(flat, flat)) == pytest.approx(2.3979, abs=1e-4)
     partners = same.expand(2, -1, -1, -1)
-    assert float(local_region(same, same, partners=partners, strategy="domain")) == pytest.approx(math.log(11), abs=1e-6)
+    assert float(local_region(same, same, partners=partners, strategy="domain")) == pytest.approx(
+        math.log(11), abs=1e-6
+    )
 
 
 def test_maps_and_their_windows_cost_the_same():

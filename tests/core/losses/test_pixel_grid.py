@@ -12,7 +12,7 @@ WHOLE = torch.tensor([[0.0, 0.0, 1.0, 1.0]])
 
 
 def boxes(n, seed=0):
-    """Signed boxes of random crops of area 0.08 to 1 and aspect 3/4 to 4/3, cut off at the sides of the square image."""
+    """Signed boxes of random crops of area 0.08 to 1 and aspect 3/4 to 4/3, cut off at the sides of the image."""
     area, aspect, right, down, flip = torch.rand(5, n, generator=torch.Generator().manual_seed(seed))
     area, aspect = 0.08 + 0.92 * area, (4 / 3) ** (2 * aspect - 1)
     w, h = (area * aspect).sqrt().clamp(max=1), (area / aspect).sqrt().clamp(max=1)
@@ -57,7 +57,9 @@ def test_disjoint_boxes_have_no_positives():
     assert not positive_pixel_mask(left, right, 7, 7).any()
 
 
-@given(seed=st.integers(0, 10_000), h=st.integers(1, 4), w=st.integers(1, 4), threshold=st.sampled_from([0.35, 0.7, 1.4]))
+@given(
+    seed=st.integers(0, 10_000), h=st.integers(1, 4), w=st.integers(1, 4), threshold=st.sampled_from([0.35, 0.7, 1.4])
+)
 @settings(max_examples=30, deadline=None)
 def test_any_boxes_against_loops(seed, h, w, threshold):
     q, k = boxes(2, seed).double(), boxes(2, seed + 1).double()
