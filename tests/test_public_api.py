@@ -18,6 +18,7 @@ STABLE = {
         *("BarlowTwinsLoss", "VICRegLoss", "SwAVLoss"),
         *("BinaryNCELoss", "RankingNCELoss", "DebiasedInfoNCELoss", "HardnessInfoNCELoss", "CMIMLoss"),
         *("SogCLRLoss", "ISogCLRLoss"),
+        *("PixContrastLoss", "PixProLoss", "LocalRegionLoss"),
         *("HallucinatedPairLoss", "ClassPairContrastiveLoss"),
         *("RankNContrastLoss", "SupCRLoss", "SupReMixLoss", "FocalContrastiveLoss"),
     ),
@@ -26,7 +27,7 @@ STABLE = {
         *("FeatureAwareBatchSampler", "PKBatchSampler", "RedundancyFilter", "OrdinalMixup", "HardPairMixup"),
     ),
     "core.adversarial": ("FGM", "FGSM", "PGD", "VAT", "FreeLB", "SMART", "SiFT"),
-    "core.heads": ("ProjectionHead", "PredictionHead", "Prototypes", "FeatureGate"),
+    "core.heads": ("ProjectionHead", "PredictionHead", "Prototypes", "FeatureGate", "ReweightingHead"),
     "core.momentum": ("MomentumEncoder",),
     "core.evaluation": ("KnnEvaluator", "LinearProbe", "alignment", "uniformity", "effective_rank", "paired_test"),
     "core.data": ("fetch", "data_root"),
@@ -35,10 +36,6 @@ STABLE = {
     "domains.graphs": ("load_model", "embed"),
 }
 PLANNED = {
-    "core.losses": (
-        *("PixContrastLoss", "PixProLoss", "LocalRegionLoss"),
-    ),
-    "core.heads": ("ReweightingHead",),
     "core.evaluation": ("recall_at_k", "ndcg_at_k"),
 }
 

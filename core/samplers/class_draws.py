@@ -52,7 +52,7 @@ class Classes(NamedTuple):
         owner = torch.arange(len(needed)).repeat_interleave(needed)  # class of each deck, in order
         cards, first = decks(self.sizes[owner], generator)
         dealt = _occurrences(classes, hands)  # hands of that class before this one
-        deck = (needed.cumsum(0) - needed)[classes] + dealt * 0
+        deck = (needed.cumsum(0) - needed)[classes] + dealt // per_deck[classes]
         begin = (dealt % per_deck[classes]) * width[classes]
         row = torch.arange(len(classes)).repeat_interleave(counts)
         card = begin[row] + (torch.arange(len(row)) - (counts.cumsum(0) - counts)[row])

@@ -50,9 +50,8 @@ def ssim(a: Shaped[Tensor, "*n h w"], b: Shaped[Tensor, "*n h w"], *, window: in
     step = max(1, PIXELS // a[0].numel()) if len(a) else 1
     parts = []
     for first, second in zip(a.split(step), b.split(step), strict=True):
-        levels = grey_levels(first).double(), grey_levels(second).double()
-        moments = [_moments(x, window) for x in levels]
-        parts.append(_similarity(*moments, _mean(levels[0] * levels[1], window), window))
+        x, y = grey_levels(first).double(), grey_levels(second).double()
+        parts.append(_similarity(_moments(x, window), _moments(y, window), _mean(x * y, window), window))
     return torch.cat(parts)
 
 

@@ -81,6 +81,8 @@ def test_c_is_chosen_by_the_worst_group_and_the_draw_repeats():
     best = max(scores.values())
     assert run(grid=grid).c == min(c for c, value in scores.items() if value == best)
     assert run(grid=grid) == run(grid=grid)
+    easy = torch.stack([100.0 * y, torch.zeros(104)], dim=1)  # every C gets all of it right
+    assert dfr(easy, y, g, **parts, grid=(10.0, 0.1, 1.0), repeats=1).c == 0.1
 
 
 def test_several_classes_with_any_numbers():
