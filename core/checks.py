@@ -70,6 +70,8 @@ def check_labels(labels: Tensor, count: int, *, name: str = "labels") -> None:
         TypeError: not int64.
         ValueError: not of shape ``(count,)``.
     """
+    if not isinstance(labels, Tensor):
+        raise TypeError(f"{name} must be a torch.Tensor, got {type(labels).__name__}; pass torch.as_tensor({name})")
     if labels.dtype != torch.int64:
         raise TypeError(f"{name} must be int64, got {labels.dtype}; convert them with .long()")
     if labels.shape != (count,):

@@ -17,6 +17,8 @@ from torch import Tensor, nn
 __all__ = ["GatheredLoss", "gather_with_grad", "joined_logsumexp", "rank", "world_size"]
 
 MOST_AXES = 8
+AVERAGES = ("mean", "official")
+"""Reductions whose shares average to the whole."""
 
 
 def world_size() -> int:
@@ -122,31 +124,36 @@ class GatheredLoss(nn.Module):
 
     def __init__(self, loss: nn.Module) -> None:
         super().__init__()
-        if getattr(loss, "reduction", "mean") != "mean":
+        if getattr(loss, "reduction", "mean") not in AVERAGES:
             raise ValueError(f"a gathered loss must have reduction='mean', got {loss.reduction!r}")
         self.loss = loss
-        self._takes_rows = "rows" in inspect.signature(loss.forward).parameters
+        self._signature = inspect.signature(loss.forward)
 
     def forward(self, *batch: Tensor | Sequence[Tensor], **options: Any) -> Tensor:
-        """The wrapped loss; positional tensors and ``ids`` are gathered, keywords are passed on.
+        """The wrapped loss; what it takes by position is gathered, however it is passed, and so are ``ids``.
 
         Args:
             *batch: this process's rows, ``(n, ...)``, or ``(v, n, d)`` for stacked views; a list of such tensors is
-                gathered tensor by tensor.
-            **options: further arguments of the loss, for instance ``negatives``: the same queue in every process, or
-                ``(n, s, d)`` for the local anchors.
+                gathered tensor by tensor, None stays None.
+            **options: the same by name, and the keyword-only arguments of the loss, which are passed on as they are:
+                for instance ``negatives``, the same queue in every process, or ``(n, s, d)`` for the local anchors.
         """
         if world_size() == 1:
             value: Tensor = self.loss(*batch, **options)
             return value
-        joined = [_joined(part) for part in batch]
-        if options.get("ids") is not None:
-            options["ids"] = gather_with_grad(options["ids"])
-        if self._takes_rows:
-            first = batch[0] if isinstance(batch[0], Tensor) else batch[0][0]
+        given = self._signature.bind(*batch, **options)
+        kinds = self._signature.parameters
+        first: Tensor | None = None
+        for name, part in given.arguments.items():
+            if name != "ids" and kinds[name].kind is not inspect.Parameter.POSITIONAL_OR_KEYWORD:
+                continue
+            if first is None and part is not None:
+                first = part if isinstance(part, Tensor) else part[0]
+            given.arguments[name] = _joined(part)
+        if "rows" in kinds and first is not None:
             count = first.shape[_row_axis(first)]
-            options["rows"] = slice(rank() * count, (rank() + 1) * count)
-        value = self.loss(*joined, **options)
+            given.arguments["rows"] = slice(rank() * count, (rank() + 1) * count)
+        value = self.loss(*given.args, **given.kwargs)
         return value
 
 
@@ -154,7 +161,9 @@ def _row_axis(tensor: Tensor) -> int:
     return 1 if tensor.dim() == 3 else 0
 
 
-def _joined(part: Tensor | Sequence[Tensor]) -> Tensor | list[Tensor]:
+def _joined(part: Tensor | Sequence[Tensor] | None) -> Tensor | list[Tensor] | None:
+    if part is None:
+        return None
     if isinstance(part, Tensor):
         return gather_with_grad(part, dim=_row_axis(part))
     return [gather_with_grad(tensor, dim=_row_axis(tensor)) for tensor in part]

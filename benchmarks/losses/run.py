@@ -1,6 +1,7 @@
 """The study of the core's parts: four sets of tables, each resumable by itself."""
 
 import os
+import re
 from pathlib import Path
 
 from rich.console import Console
@@ -35,8 +36,8 @@ def run(profile: str, seeds: int | None, out: Path) -> list[ResultRecord]:
     Args:
         profile: "quick", "cpu" (n to 8192, the committed one), or "paper" (three times the rounds).
         seeds: repeats, each with its own batch, at least 3 for a spread; None takes 3.
-        out: folder of results; the records go to ``losses/<profile>.json`` below it (times),
-            ``<profile>-precision.json``, ``<profile>-reduction.json`` and ``<profile>-costs.json``.
+        out: folder of results; the records go to ``losses/<profile>-speed-<n>.json`` below it,
+            ``<profile>-speed.json`` (growth), ``-precision.json``, ``-reduction.json`` and ``-costs.json``.
 
     Returns:
         The records.
@@ -61,7 +62,7 @@ def run(profile: str, seeds: int | None, out: Path) -> list[ResultRecord]:
         console.print(f"the machine is busy (load {load:.1f}): every parallel step waits for the slowest core")
     folder, numbers, facts = out / "losses", tuple(range(repeats)), environment()
     studies = {
-        "": lambda cells: speed_records(PROFILES[profile], numbers, profile, cells, facts),
+        "-speed": lambda cells: speed_records(PROFILES[profile], numbers, profile, cells, facts),
         "-precision": lambda cells: precision_records(numbers, profile, cells, facts),
         "-reduction": lambda cells: reduction_records(ITEMS[profile], numbers, profile, cells, facts),
         "-costs": lambda cells: cost_records(STEPS[profile], numbers, profile, cells, facts),
@@ -69,6 +70,16 @@ def run(profile: str, seeds: int | None, out: Path) -> list[ResultRecord]:
     records = []
     for name, study in studies.items():
         found = study(folder / "cells" / f"{profile}{name}")
-        write_records(found, folder / f"{profile}{name}.json")
+        for part, rows in _files(found).items():
+            write_records(rows, folder / f"{profile}{name}{part}.json")
         records += found
     return records
+
+
+def _files(records: list[ResultRecord]) -> dict[str, list[ResultRecord]]:
+    """The records of a study by the end of their file's name: one file for each N, in the order of N."""
+    files: dict[str, list[ResultRecord]] = {}
+    for record in records:
+        size = re.match(r"N=(\d+)", record.dataset)
+        files.setdefault(f"-{int(size[1]):05d}" if size else "", []).append(record)
+    return files

@@ -148,7 +148,7 @@ def _records(
         return [a / (b * factor) for a, b in zip(values(above, "ms"), values(below, "ms"), strict=True)]
 
     records = []
-    loads = [r.settings["load"] for r in results]
+    load = max((r.settings["load"] for r in results if r.settings["load"] is not None), default=None)
     for system in systems():
         times = values(system.name, "ms")
         if not times:
@@ -165,7 +165,7 @@ def _records(
             metrics |= {metric: values(BFLOAT16, metric) for metric in ROUNDING}
         for metric, found in metrics.items():
             if found:
-                records.append(_record(system, count, metric, found, times, seeds, settings | {"load": loads}, facts))
+                records.append(_record(system, count, metric, found, times, seeds, settings | {"load": load}, facts))
     return records
 
 
@@ -179,7 +179,9 @@ def _record(
     settings: dict[str, Any],
     facts: dict[str, Any],
 ) -> ResultRecord:
-    bar = {"bar": system.bars[metric]} if metric in system.bars and count >= 512 else {}
+    # a floor of small matrices ends before the threads have met
+    least = 512 if metric == PER_PAIR else 2048
+    bar = {"bar": system.bars[metric]} if metric in system.bars and count >= least else {}
     return ResultRecord(
         system=system.name,
         domain="losses",

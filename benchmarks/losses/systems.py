@@ -37,7 +37,7 @@ class System:
         plain: name of the plain form to be compared with; empty for none.
         pairs: pairs of views, for the comparison with NT-Xent, which has one.
         largest: greatest n at which it is run; beyond, it would take more memory than the machine has, or minutes.
-        bars: metric to the bar that it has to hold from n = 512 on.
+        bars: metric to the bar that it has to hold from n = 2048 on, ratios to NTXentLoss from 512 on.
         settings: what else distinguishes it; "figure" names the picture of growth that it is drawn in.
     """
 

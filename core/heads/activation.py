@@ -35,7 +35,9 @@ class SymmetricReLU(nn.Module):
 
     def forward(self, x: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
         """The soft threshold of each number."""
-        threshold = self.threshold.clamp(min=0)
+        with torch.no_grad():  # in place: a clamp inside the graph would cut the gradient off for good
+            self.threshold.clamp_(min=0)
+        threshold = self.threshold
         return torch.relu(x - threshold) - torch.relu(-x - threshold)
 
 

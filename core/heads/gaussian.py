@@ -120,7 +120,8 @@ class GaussianHead(nn.Module):
         mean, logvar = self.moments(x)
         noise = torch.zeros_like(mean)
         if sample:
-            noise = torch.randn(mean.shape, generator=generator, dtype=mean.dtype, device=mean.device)
+            where = mean.device if generator is None else generator.device
+            noise = torch.randn(mean.shape, generator=generator, dtype=mean.dtype, device=where).to(mean.device)
         z = mean + torch.exp(logvar / 2) * noise
         # From the noise itself: (z - mean) / scale would round it, and its gradient is 0 in exact numbers.
         log_q = -0.5 * (noise.square() + logvar + math.log(2 * math.pi)).sum(dim=1)

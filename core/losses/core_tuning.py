@@ -7,7 +7,14 @@ from jaxtyping import Float, Int64
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, one_hot
 
-from core.checks import check_choice, check_embeddings, check_labels, check_not_negative, check_temperature
+from core.checks import (
+    check_at_least,
+    check_choice,
+    check_embeddings,
+    check_labels,
+    check_not_negative,
+    check_temperature,
+)
 from core.losses.focal_contrastive import FocalReduction, focal_contrastive
 from core.losses.normalisation import full_precision
 from core.losses.rows import anchor_rows
@@ -92,6 +99,7 @@ def core_tuning(
 def _probabilities(targets: Tensor, count: int, classes: int) -> Tensor:
     if not targets.is_floating_point():
         check_labels(targets, count)
+        check_at_least("the number of rows", count, 1)
         if int(targets.min()) < 0 or int(targets.max()) >= classes:
             raise ValueError(
                 f"targets must be classes in 0 .. {classes - 1}, got {int(targets.min())} to {int(targets.max())}"

@@ -44,7 +44,7 @@ class HallucinatedPairLoss(nn.Module):
         last_hallucinated: the same on hallucinated pairs.
 
     Raises:
-        ValueError: a base loss with ``reduction="none"``.
+        ValueError: a base loss with another reduction than "mean".
 
     Relations:
         With h = x it is the base loss.
@@ -66,8 +66,10 @@ class HallucinatedPairLoss(nn.Module):
     ) -> None:
         super().__init__()
         self.reduction = getattr(base_loss, "reduction", "mean")
-        if self.reduction == "none":
-            raise ValueError("the base loss must return a scalar, but has reduction='none'; take 'mean'")
+        if self.reduction != "mean":
+            raise ValueError(
+                f"the base loss must have reduction='mean', got {self.reduction!r}: both halves are averaged"
+            )
         self.base_loss = base_loss
         self.hallucinator = hallucinator
         self.detach_partner = detach_partner and not official

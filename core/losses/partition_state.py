@@ -4,9 +4,10 @@ import math
 
 import torch
 from jaxtyping import Bool, Float, Int64
-from torch import Tensor, nn
+from torch import Tensor
 
 from core.checks import check_at_least
+from core.lasting_state import LastingState
 from core.losses.sample_index import gathered_samples
 
 __all__ = ["PartitionState", "check_gamma", "moving_average"]
@@ -41,7 +42,7 @@ def moving_average(log_old: Float[Tensor, " n"], log_new: Float[Tensor, " n"], g
     return torch.where(log_old == -torch.inf, log_new, blend)
 
 
-class PartitionState(nn.Module):
+class PartitionState(LastingState):
     """log s_i of each sample, the memory of SogCLR (Yuan et al. 2022, arXiv 2202.12387).
 
     A sample that was never seen has s_i = 0, a logarithm of -inf. The released codes keep s itself, which overflows at

@@ -144,7 +144,7 @@ def _label_distances(anchor: Tensor, targets: Tensor, label_distance: LabelDista
             f"label_distance must give numbers of shape {expected} for targets of shape {tuple(anchor.shape)} and "
             f"{tuple(targets.shape)}, got shape {tuple(far.shape)}{' with NaN' if far.isnan().any() else ''}"
         )
-    return far
+    return far if far.is_floating_point() else far.to(full_precision(anchor).dtype)
 
 
 def _last_of_ties(ranked: Tensor) -> Tensor:

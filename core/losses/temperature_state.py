@@ -4,9 +4,10 @@ import math
 
 import torch
 from jaxtyping import Float, Int64
-from torch import Tensor, nn
+from torch import Tensor
 
 from core.checks import check_at_least, check_positive
+from core.lasting_state import LastingState
 from core.losses.sample_index import gathered_samples
 
 __all__ = ["TemperatureState", "check_eta", "check_rho", "individual_temperature_step", "temperature_gradient"]
@@ -95,7 +96,7 @@ def individual_temperature_step(
     return temperature_gradient(log_partition, log_mean, mean, rho)
 
 
-class TemperatureState(nn.Module):
+class TemperatureState(LastingState):
     """t_i of each sample and the running gradient u_i, the second memory of iSogCLR (arXiv 2305.11965).
 
     One visit with gradient G (clipped to +- ``grad_clip``)::

@@ -58,6 +58,7 @@ class ClassBalancedBatchSampler(EpochBatchSampler):
         rank: int | None = None,
     ) -> None:
         super().__init__(seed=seed, num_replicas=num_replicas, rank=rank)
+        labels = torch.as_tensor(labels)  # data sets keep lists and arrays
         check_labels(labels, labels.numel())
         check_at_least("the number of labels", len(labels), 1)
         check_at_least("batch_size", batch_size, 1)

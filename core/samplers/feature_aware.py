@@ -71,6 +71,7 @@ class FeatureAwareBatchSampler(EpochBatchSampler):
         rank: int | None = None,
     ) -> None:
         super().__init__(seed=seed, num_replicas=num_replicas, rank=rank)
+        labels = torch.as_tensor(labels)  # data sets keep lists and arrays
         check_labels(labels, labels.numel())
         check_at_least("batch_size", batch_size, 2, "the negatives of a row are the other rows")
         check_choice("small_groups", small_groups, get_args(SmallGroups))
@@ -115,7 +116,7 @@ class FeatureAwareBatchSampler(EpochBatchSampler):
         """Samples in the smaller batch that ends each group, 0 where there is none."""
         rest = self._sizes % self.batch_size
         rest = rest - rest % replicas
-        wanted = (rest >= 2) & ((self._sizes < self.batch_size) | (not self.drop_last))
+        wanted = (rest >= 2 * replicas) & ((self._sizes < self.batch_size) | (not self.drop_last))
         return torch.where(wanted, rest, 0)
 
     def _batches(self, generator: torch.Generator, replicas: int) -> Sequence[Tensor]:

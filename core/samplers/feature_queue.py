@@ -2,14 +2,15 @@
 
 import torch
 from jaxtyping import Float
-from torch import Tensor, nn
+from torch import Tensor
 
 from core.checks import check_at_least, check_embeddings
+from core.lasting_state import LastingState
 
 __all__ = ["FeatureQueue"]
 
 
-class FeatureQueue(nn.Module):
+class FeatureQueue(LastingState):
     """The last ``length`` features of each assign crop, without gradient, used only once it is full.
 
     Caron et al. 2020 (SwAV), arXiv 2006.09882, as in its released code: features are kept, not scores, so that scores
@@ -22,7 +23,8 @@ class FeatureQueue(nn.Module):
 
     solo-learn reads its queue from a given epoch on, filled or not; here zero rows never take part. Under several
     processes update with gathered features (``gather_with_grad(z, dim=1)``) for a loss in ``GatheredLoss``, or with
-    each process's own for ``SwAVLoss(across_processes=True)``.
+    each process's own for ``SwAVLoss(across_processes=True)``. The latter needs DDP's
+    ``broadcast_buffers=False``: by default every process is given the queue of the first.
 
     Args:
         length: features held for each crop, >= 1; SwAV takes 3840 over all processes.
@@ -64,6 +66,7 @@ class FeatureQueue(nn.Module):
 
         Args:
             features: those of each assign crop, in the order of the loss's ``assign_crops``. Stored in float32.
+                A batch that is not finite is passed over.
 
         Raises:
             TypeError: integer features.
@@ -75,5 +78,7 @@ class FeatureQueue(nn.Module):
             raise ValueError(
                 f"features must be ({queues}, n, {dim}), one batch for each queue, got {tuple(features.shape)}"
             )
+        if not features.isfinite().all():  # the batch of an encoder that diverged would spoil every code to come
+            return
         self.rows.copy_(torch.cat([features.to(self.rows), self.rows], dim=1)[:, :length])
         self.written += features.shape[1]

@@ -67,7 +67,8 @@ def sample_negative_labels(
     if int(left.min()) < 1:
         row = int((left[:, 0] < 1).nonzero()[0])
         raise ValueError(f"input {row} has every label that occurs, so there is no negative to draw; drop it")
-    share = torch.rand(len(own), num_negatives, generator=generator, dtype=torch.float64, device=own.device)
+    where = own.device if generator is None else generator.device
+    share = torch.rand(len(own), num_negatives, generator=generator, dtype=torch.float64, device=where).to(own.device)
     place = torch.minimum((share * left).long(), left - 1)
     passed = torch.searchsorted(begins.contiguous(), place, right=True)  # own stretches stepped over
     steps = torch.cat([held.new_zeros(len(own), 1), held.cumsum(1)], dim=1)

@@ -59,6 +59,7 @@ class PKBatchSampler(EpochBatchSampler):
         rank: int | None = None,
     ) -> None:
         super().__init__(seed=seed, num_replicas=num_replicas, rank=rank)
+        labels = torch.as_tensor(labels)  # data sets keep lists and arrays
         check_labels(labels, labels.numel())
         check_at_least("classes_per_batch", classes_per_batch, 1)
         check_at_least("samples_per_class", samples_per_class, 1)

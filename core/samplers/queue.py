@@ -2,15 +2,16 @@
 
 import torch
 from jaxtyping import Float
-from torch import Tensor, nn
+from torch import Tensor
 
 from core.checks import check_at_least, check_embeddings
+from core.lasting_state import LastingState
 from core.losses.normalisation import unit_rows
 
 __all__ = ["MemoryQueue"]
 
 
-class MemoryQueue(nn.Module):
+class MemoryQueue(LastingState):
     """The last ``size`` keys, without gradient.
 
     He et al. 2020 (MoCo), arXiv 1911.05722, section 3.2. It starts with random unit vectors, as the released code does;
@@ -55,7 +56,8 @@ class MemoryQueue(nn.Module):
         """Replace the oldest rows; a batch larger than the queue leaves its last rows.
 
         Args:
-            keys: as they shall be compared; losses normalise what they read. Stored in float32.
+            keys: as they shall be compared; losses normalise what they read. Stored in float32. Rows that are not
+                finite, from an encoder that diverged, are left out: each would spoil every loss until it rotates out.
 
         Raises:
             TypeError: integer keys.
@@ -65,6 +67,7 @@ class MemoryQueue(nn.Module):
         size, dim = self.rows.shape
         if keys.shape[1] != dim:
             raise ValueError(f"keys must have width {dim}, got shape {tuple(keys.shape)}")
+        keys = keys[keys.isfinite().all(dim=1)]
         first = int(self.written) + max(0, len(keys) - size)
         kept = keys[-size:].to(self.rows)
         self.rows[(first + torch.arange(len(kept), device=self.rows.device)) % size] = kept

@@ -1,6 +1,6 @@
 """What the reductions that are timed are made of."""
 
-from benchmarks.losses.reduction_cost import embedding_scans, random_codes, random_rows, redundancy_cases, scan_codes
+from benchmarks.losses.reduction_cost import embedding_scans, random_codes, random_rows, scan_codes
 from core.samplers import RedundancyFilter, hamming_distance
 
 
@@ -17,10 +17,3 @@ def test_random_items_are_all_kept():
     assert RedundancyFilter("hamming", 6).fit(random_codes(2000)).ratio_ == 1
     assert RedundancyFilter("cosine", 0.1).fit(random_rows(2000)).ratio_ == 1
     assert RedundancyFilter("cosine", 0.1).fit(embedding_scans(2000)).ratio_ < 0.3
-
-
-def test_cases_run():
-    case = next(redundancy_cases())
-    assert case.count == 100_000
-    assert 0.05 < case.run() < 0.3
-    assert not list(redundancy_cases(1000))

@@ -48,7 +48,7 @@ def test_processes_deal_the_batches_of_one(kind, world, gloo_pool):
     for number in range(2):
         parts = list(zip(*(share[number] for share in shares), strict=True))
         dealt = [len(batch) // world * world for batch in alone[number]]
-        whole = [batch[:size] for batch, size in zip(alone[number], dealt, strict=True) if size >= max(2, world)]
+        whole = [batch[:size] for batch, size in zip(alone[number], dealt, strict=True) if size >= 2 * world]
         assert [joined(part) for part in parts] == whole
         assert all(len({len(own) for own in part}) == 1 for part in parts)
         if kind == "grouped":  # all processes are in the same group at the same step
