@@ -75,3 +75,8 @@ def test_targets_are_one_finite_number_a_row():
         check_targets(torch.zeros(1, 3), 3)
     with pytest.raises(ValueError, match=r"targets must be finite, got inf in row 1 \(2 such rows\)"):
         check_targets(torch.tensor([0.0, math.inf, -math.inf]), 3)
+
+
+def test_labels_that_are_no_tensor_say_how_to_become_one():
+    with pytest.raises(TypeError, match=r"got list; pass torch\.as_tensor\(labels\)"):
+        check_labels([0, 1], 2)

@@ -45,3 +45,15 @@ def test_names_give_torch_s_functions(name):
 def test_unknown_names_are_refused():
     with pytest.raises(ValueError, match=r"activation must be one of 'relu', 'elu'.*got 'swish'"):
         make_activation("swish")
+
+
+def test_a_learned_threshold_comes_back_from_zero():
+    """It was clamped inside the graph: once training had pushed it below 0 it got no gradient any more."""
+    module = SymmetricReLU()
+    optimizer = torch.optim.SGD(module.parameters(), lr=0.1)
+    x = torch.linspace(0.5, 2, 8)
+    for sign in (1, 1, -1, -1, -1):  # first the output shall be large, then small
+        optimizer.zero_grad()
+        (-sign * module(x).mean()).backward()
+        optimizer.step()
+    assert float(module.threshold.detach()) > 0.1

@@ -167,3 +167,11 @@ def test_a_short_training_run_beats_its_untrained_start(loss, distance, diabetes
     trained_error, trained_order = scores(model, diabetes, distance=distance)
     assert trained_error < error - 0.03
     assert trained_order > order + 0.15
+
+
+@pytest.mark.parametrize("kind", [torch.bool, torch.int64])
+def test_a_distance_of_another_type_is_read_as_numbers(kind):
+    """A boolean one put the anchor itself first in the order instead of last."""
+    z, y = torch.randn(6, 3, generator=torch.Generator().manual_seed(0)), torch.tensor([0.0, 1, 0, 2, 1, 0])
+    found = rank_n_contrast(z, y, label_distance=lambda a, b: (a != b).to(kind))
+    assert found == rank_n_contrast(z, y, label_distance=lambda a, b: (a != b).float())

@@ -82,3 +82,13 @@ def test_bad_input_is_named():
         make().update(torch.ones(2, 4))
     with pytest.raises(TypeError, match="keys must be a floating tensor"):
         make().update(torch.ones(2, 3, dtype=torch.int64))
+
+
+def test_rows_that_are_not_finite_stay_out():
+    """One batch of an encoder that diverged made every loss NaN until it had rotated out."""
+    queue = MemoryQueue(4, 2)
+    keys = torch.ones(3, 2)
+    keys[1, 0] = torch.nan
+    queue.update(keys)
+    assert queue.filled == 2
+    assert queue.tensor().isfinite().all()

@@ -1,4 +1,8 @@
-"""Real slices: how many dHash keeps. The numbers are those of an independent count with ImageHash and a plain loop."""
+"""Real slices: how many dHash keeps.
+
+The numbers are those of an independent count with ImageHash and a plain loop, but for one: of the 100 lung slices that
+count kept 81 at a threshold of 9, where ours keeps 82.
+"""
 
 import csv
 import gzip
