@@ -55,12 +55,13 @@ def test_log_sums_of_unequal_shares(pool):
 
 
 def unequal_prototypes():
-    with pytest.raises(ValueError, match="every process must bring the same shape"):
+    with pytest.raises(ValueError, match="every process must bring the same shape") as caught:
         sinkhorn_knopp(torch.zeros(4, 3 + rank()), across_processes=True)
+    return str(caught.value)
 
 
 def test_different_numbers_of_prototypes_are_named_in_every_process(pool):
-    pool.run(unequal_prototypes)
+    assert all("on rank 1" in message for message in pool.run(unequal_prototypes))
 
 
 def views_of(model, batch):
@@ -123,10 +124,11 @@ def test_queues_of_processes_equal_one_queue(pool, form):
 def joined_twice():
     with pytest.raises(ValueError, match="across_processes is for a process's own scores"):
         GatheredLoss(SwAVLoss(across_processes=True))(torch.zeros(2, 4, 3))
+    return "refused"
 
 
 def test_scores_are_not_joined_twice(pool):
-    pool.run(joined_twice)
+    assert pool.run(joined_twice) == ["refused"] * pool.world
 
 
 def frozen_run():

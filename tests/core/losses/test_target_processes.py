@@ -39,8 +39,3 @@ def step(encoder, batch, name):
 )
 def test_processes_equal_one(name, world, gloo_pool):
     assert_equal_to_one_process(gloo_pool(world), step, name)
-
-
-def test_the_official_reduction_is_no_average_over_processes():
-    with pytest.raises(ValueError, match="a gathered loss must have reduction='mean', got 'official'"):
-        GatheredLoss(FocalContrastiveLoss(reduction="official"))
