@@ -35,7 +35,7 @@ def barlow_twins(
             size of gradients.
 
     Shape:
-        Output is a scalar. Memory is that of the smaller of a (d, d) and an (n, n) matrix, beside the inputs.
+        Output is a scalar. Beside the inputs it holds a (d, d) matrix where 2 n > d, elsewhere (n, n).
 
     Returns:
         The loss, >= 0, in float32 or better.

@@ -37,7 +37,7 @@ def off_diagonal_squares(first: Float[Tensor, "n d"], second: Float[Tensor, "n d
     """Sum over i != j of (column i of ``first`` . column j of ``second``)^2.
 
     Forms the (d, d) products, or the (n, n) ones of the rows where n is small: |A' B|^2 = <A A', B B'>. Memory is
-    d d or n n numbers, whichever is less, beside the inputs. Autocast does not reach inside.
+    d d numbers where 2 n > d and n n elsewhere, beside the inputs. Autocast does not reach inside.
 
     >>> x = torch.tensor([[1.0, 2.0]])
     >>> float(off_diagonal_squares(x, x))  # 2^2 + 2^2

@@ -51,9 +51,10 @@ def focal_contrastive(
         p_ij = softmax_{k != i}(v_i.v_k / t)_j
         L_i = -1/|P(i)| sum_{j in P(i)} (1 - p_ij)^gamma log p_ij
 
-    Rows with soft labels are positives of each other if their label vectors are equal: a mixture of two classes is then
-    a negative for all, a mixture within a class belongs to it. Positives are compared class by class, in blocks of
-    anchors and again in the backward pass: memory is linear in n.
+    Rows with soft labels are positives of each other if their label vectors are equal: a mixture within a class belongs
+    to it, one of two classes is a negative for all but mixtures of the same classes in the same shares. (Clipped shares
+    are often the same: `core.samplers.HardPairMixup` puts most of its negatives at exactly 0.8.) Positives are compared
+    class by class, in blocks of anchors and again in the backward pass: memory is linear in n.
 
     Args:
         v: rows, or v views of n rows; normalised here.

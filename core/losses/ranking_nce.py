@@ -71,6 +71,11 @@ def ranking_nce(
     positive = _kept("positive_mask", positive, positive_mask) / temperature
     negative = _kept("negative_mask", negative, negative_mask) / temperature
     if noise_log_prob is not None:
+        if not isinstance(noise_log_prob, tuple):
+            raise TypeError(
+                "noise_log_prob must be a pair of tensors, for positives and for negatives, got "
+                f"{type(noise_log_prob).__name__}; uniform noise cancels here, so leave it out"
+            )
         own = noise_log_prob[0]
         if own.dim() == 1 and own.shape == positive_scores.shape:
             own = own[:, None]

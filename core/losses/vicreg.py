@@ -41,7 +41,7 @@ def vicreg(
         eps: > 0, keeps the gradient of the standard deviation finite for a constant column.
 
     Shape:
-        Output is a scalar. Memory is that of the smaller of a (d, d) and an (n, n) matrix, beside the inputs.
+        Output is a scalar. Beside the inputs it holds a (d, d) matrix where 2 n > d, elsewhere (n, n).
 
     Returns:
         The loss, >= 0, in float32 or better.

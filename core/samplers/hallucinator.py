@@ -30,7 +30,8 @@ class Hallucinator(nn.Module):
         num_layers: linear layers of G, >= 1.
         max_ratio: >= 0; 0.1 as released. Above c / (1 - c), c the cosine of the pair, a row moves past a right angle.
         per_sample: draw r for each row instead of once a call.
-        generator: a generator for r; ``None`` takes torch's default one.
+        generator: a generator for r; ``None`` takes torch's default one. Under `core.distributed.GatheredLoss` every
+            process hallucinates for the joined batch, so all need equal generators.
 
     Shape:
         Two times ``(n, d)`` to ``(n, d)``.

@@ -16,6 +16,7 @@ from lightning.pytorch.loggers import TensorBoardLogger
 
 from core.errors import OperationError
 from core.training.checkpoint import ExactCheckpoint, latest_checkpoint
+from core.training.epochs import AnnouncedEpochs
 from core.training.finite_loss import FiniteLoss
 from core.training.method import Method
 from core.training.metrics_log import MetricsLog
@@ -102,6 +103,7 @@ def fit(
             logger=_loggers(folder, step),
             callbacks=[
                 FiniteLoss(),
+                AnnouncedEpochs(),
                 *callbacks,
                 *stopping,
                 *([TrainingProgress()] if settings.progress else []),

@@ -114,3 +114,23 @@ def test_same_seed_same_run(tmp_path):
     assert all(torch.equal(a, b) for a, b in zip(first.parameters(), second.parameters(), strict=True))
     logs = [(tmp_path / name / "metrics.csv").read_text() for name in ("a", "b")]
     assert logs[0] == logs[1]
+
+
+class Counted(torch.nn.Module):
+    """A part with a schedule."""
+
+    def __init__(self):
+        super().__init__()
+        self.epochs = []
+
+    def set_epoch(self, epoch):
+        self.epochs.append(epoch)
+
+
+def test_parts_with_a_schedule_are_told_the_epoch(tmp_path):
+    """A gamma schedule stayed at its start unless somebody called set_epoch by hand."""
+    method = Toy(ToySettings(epochs=3), in_dim=64, generator=seed_everything(0))
+    method.part = Counted()
+    x, _ = digits()
+    fit(method, shuffled(128, 64, 1, lambda index: x[index]), folder=tmp_path, settings=FitSettings(**QUICK))
+    assert method.part.epochs == [0, 1, 2]
