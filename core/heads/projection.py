@@ -62,6 +62,11 @@ class ProjectionHead(nn.Module):
         check_at_least("layers", layers, 0)
         check_choice("norm", norm, (*NORMS, None))
         check_choice("init", init, get_args(Init))
+        make_activation(activation)  # refuses an unknown name, also where no hidden layer would use it
+        if norm is not None and layers < 2:
+            raise ValueError(
+                f"norm={norm!r} is for hidden layers, and a head with layers={layers} has none; leave it out"
+            )
         widths = [in_dim, *[hidden_dim] * (layers - 1), out_dim]
         if (layers == 0 or init == "identity") and len(set(widths)) > 1:
             what = "a head without layers" if layers == 0 else "init='identity'"

@@ -18,7 +18,7 @@ def rows(n=5, d=6, seed=0):
 )
 @settings(max_examples=25, deadline=None)
 def test_any_shape(layers, widths, norm):
-    head = ProjectionHead(*widths, layers=layers, norm=norm)
+    head = ProjectionHead(*widths, layers=layers, norm=norm if layers > 1 else None)
     assert head(rows(4, widths[0])).shape == (4, widths[2])
     assert sum(isinstance(m, nn.Linear) for m in head.modules()) == layers
     assert len(head.stages) == layers + 1
@@ -102,3 +102,10 @@ def test_bad_settings_are_refused():
         ProjectionHead(6, init="zeros")
     with pytest.raises(ValueError, match="activation must be one of"):
         ProjectionHead(6, activation="swish")
+
+
+def test_settings_of_hidden_layers_are_not_ignored_where_there_are_none():
+    with pytest.raises(ValueError, match="norm='batch' is for hidden layers, and a head with layers=1 has none"):
+        ProjectionHead(4, layers=1, norm="batch")
+    with pytest.raises(ValueError, match="activation must be one of"):
+        ProjectionHead(4, layers=1, activation="foo")
