@@ -31,7 +31,8 @@ COUNT, WIDTH, NOISE = 128, 32, 1.5
 def precision_records(seeds: Sequence[int], profile: str, folder: Path, facts: dict[str, Any]) -> list[ResultRecord]:
     """Relative errors of loss and gradient, four tables of one column per temperature.
 
-    The reference is the plain form in float64 on the same rounded inputs. Under autocast the inputs are bfloat16, as an
+    The reference is the plain form in float64 on the same rounded inputs. Where it is below 1e-38, float32's least,
+    an error is measured against that: 0 is then right. Under autocast the inputs are bfloat16, as an
     encoder hands them over; their gradient is bfloat16 too, which alone rounds by 0.002. A result that is infinite or
     NaN is recorded as null.
 
@@ -81,12 +82,17 @@ def _errors(case: Case, form: Form, cell: Cell) -> dict[str, float]:
         with torch.autocast("cpu", torch.bfloat16, enabled=dtype is torch.bfloat16), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # a peer's own
             value, gradient = _value_and_gradient(form, case.views, batch, t)
-        errors = (
-            (value.double() - exact).abs() / exact.abs(),
-            (gradient.double() - exact_gradient).norm() / (exact_gradient.norm()),
-        )
-        scores |= {f"{kind}|{t:g}": float(error) for kind, error in zip(KINDS, errors, strict=True)}
+        errors = _relative(value, exact), _relative(gradient, exact_gradient)
+        scores |= {f"{kind}|{t:g}": error for kind, error in zip(KINDS, errors, strict=True)}
     return scores
+
+
+def _relative(found: Tensor, exact: Tensor) -> float:
+    """Error over size, NaN where what was found is not finite. What is too small for float32 counts as its least."""
+    if not found.isfinite().all():
+        return math.nan
+    size = max(float(exact.norm()), torch.finfo(torch.float32).tiny)
+    return float((found.double() - exact).norm()) / size
 
 
 def _value_and_gradient(form: Form, views: int, batch: Batch, t: float) -> tuple[Tensor, Tensor]:
