@@ -14,6 +14,7 @@ from core.losses import (
     DCLLoss,
     DCLWLoss,
     InfoNCELoss,
+    LatentContrastLoss,
     NegativeCosineLoss,
     NTXentLoss,
     ScaledCosineErrorLoss,
@@ -172,4 +173,19 @@ def test_telling_true_pairs_from_false_ones(digits):
         return loss((asked * second).sum(1), (asked * second.roll(1, 0)).sum(1))
 
     train([model, critic], step, steps=150)
+    assert knn_accuracy(model, digits) > start + 0.03
+
+
+def test_spread_of_codes_beside_a_pull(digits):
+    """cMIM's contrast only spreads, here with InfoNCE's sum over negatives: a pull of pairs beside it makes a method."""
+    draw = torch.Generator().manual_seed(0)
+    pull, spread = NegativeCosineLoss(stop_gradient=False), LatentContrastLoss(temperature=0.3, negatives="sum")
+    model = encoder()
+    start = knn_accuracy(model, digits)
+
+    def step(_):
+        first, second = (model(view) for view in two_views(digits, draw))
+        return pull(first, second) + (spread(first) + spread(second)) / 2
+
+    train([model], step)
     assert knn_accuracy(model, digits) > start + 0.03
