@@ -177,7 +177,7 @@ def test_telling_true_pairs_from_false_ones(digits):
 
 
 def test_spread_of_codes_beside_a_pull(digits):
-    """cMIM's contrast only spreads, here with InfoNCE's sum over negatives: a pull of pairs beside it makes a method."""
+    """cMIM's contrast only spreads, here with the sum over negatives: a pull of pairs beside it makes a method."""
     draw = torch.Generator().manual_seed(0)
     pull, spread = NegativeCosineLoss(stop_gradient=False), LatentContrastLoss(temperature=0.3, negatives="sum")
     model = encoder()
