@@ -78,7 +78,10 @@ def _show(words: list[str]) -> None:
     for file in entry.files:
         print(f"file:     {file.name}, {file.bytes:,} bytes, sha256 {file.sha256}")
     for raw in entry.raw:
-        print(f"raw:      {raw.url}, {raw.bytes:,} bytes, sha256 {raw.sha256}")
+        print(
+            f"raw:      {raw.url}, "
+            + (f"{raw.bytes:,} bytes, sha256 {raw.sha256}" if raw.sha256 else "packed on request")
+        )
 
 
 def _fetch(words: list[str]) -> None:

@@ -14,12 +14,16 @@ __all__ = ["DataSet", "PreparedFile", "RawFile", "catalogue", "find", "lookup"]
 
 @dataclass(frozen=True)
 class RawFile:
-    """One public file: its name on disk, URL, size in bytes and sha256."""
+    """One public file: its name on disk, URL, size in bytes and sha256.
+
+    An archive that its server packs on request has neither size nor checksum, for the packing may change; its address
+    names a commit, and what is made of it is checked.
+    """
 
     name: str
     url: str
-    bytes: int
-    sha256: str
+    bytes: int = 0
+    sha256: str = ""
 
 
 @dataclass(frozen=True)
@@ -27,13 +31,15 @@ class PreparedFile:
     """One prepared file: size and sha256 as published, and the sha256 over its arrays.
 
     ``content`` hashes names, types, shapes and values of the arrays, so that a conversion on another machine, whose zip
-    bytes may differ, can be told from a changed file.
+    bytes may differ, can be told from a changed file. ``varies`` names arrays that it leaves out, because
+    they depend on the version of a codec.
     """
 
     name: str
     bytes: int
     sha256: str
     content: str
+    varies: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -91,7 +97,7 @@ def _entry(domain: str, name: str, table: dict[str, Any]) -> DataSet:
         licence=table["licence"],
         source=table["source"],
         citation=table["citation"],
-        files=tuple(PreparedFile(**one) for one in table["files"]),
+        files=tuple(PreparedFile(**{**one, "varies": tuple(one.get("varies", ()))}) for one in table["files"]),
         raw=tuple(RawFile(**one) for one in table["raw"]),
         converter=table["converter"],
         counts=table.get("counts", {}),

@@ -64,7 +64,7 @@ def _build(entry: DataSet, folder: Path) -> None:
 
 def _download(raw: RawFile, folder: Path) -> None:
     target = folder / raw.name
-    if target.is_file() and file_digest(target) == raw.sha256:
+    if target.is_file() and (not raw.sha256 or file_digest(target) == raw.sha256):
         return
     free = shutil.disk_usage(folder).free
     if free < 2 * raw.bytes:
@@ -73,7 +73,8 @@ def _download(raw: RawFile, folder: Path) -> None:
     logger.setLevel(logging.WARNING)
     downloader: Any = pooch.HTTPDownloader(progressbar=sys.stderr.isatty(), timeout=60)
     try:
-        pooch.retrieve(raw.url, f"sha256:{raw.sha256}", fname=raw.name, path=folder, downloader=downloader)
+        known = f"sha256:{raw.sha256}" if raw.sha256 else None
+        pooch.retrieve(raw.url, known, fname=raw.name, path=folder, downloader=downloader)
     except (RequestException, OSError) as error:  # first: a bad address is a RequestException and a ValueError
         raise OperationError(
             f"cannot download {raw.url}: {error}. Put the file by hand at {target} and try again"

@@ -12,6 +12,7 @@ from core.evaluation.link_prediction import LinkResult, link_prediction
 from core.evaluation.logistic_regression import LogisticResult, logistic_regression
 from core.evaluation.proxy_task import false_negative_share, proxy_accuracy
 from core.evaluation.regression import ordinality, regression_metrics
+from core.evaluation.ridge import ridge_regression
 from core.evaluation.significance import Interval, PairedTest, Verdict, mean_interval, paired_test
 from core.evaluation.svm import CrossValidationResult, svm_cross_validation
 
@@ -45,6 +46,7 @@ __all__ = [
     "paired_test",
     "proxy_accuracy",
     "regression_metrics",
+    "ridge_regression",
     "stage_features",
     "svm_cross_validation",
     "uniformity",

@@ -142,6 +142,7 @@ def collect(
     split: Callable[[str], str] = lambda dataset: "",
     published: Mapping[tuple[str, str], Published] | None = None,
     verdicts: Mapping[tuple[str, str], Verdict] | None = None,
+    higher_is_better: bool = True,
 ) -> list[ResultRecord]:
     """One record per system, data set and metric, over its seeds.
 
@@ -149,12 +150,13 @@ def collect(
         results: what `run_cells` returned.
         domain: of the records.
         profile: quick, cpu or paper.
-        metrics: which scores become records, where a cell has them; higher is better for all.
+        metrics: which scores become records, where a cell has them.
         scale: factor on the scores, 100 for per cent.
         unit: appended to the metric's name.
         split: protocol of a data set.
         published: by (system, data set), for the first metric.
         verdicts: by (system, data set), for the first metric.
+        higher_is_better: of all these metrics.
     """
     where = environment()
     groups: dict[tuple[str, str], list[Cell]] = {}
@@ -181,7 +183,7 @@ def collect(
                     std=stdev(values) if len(values) > 1 else None,
                     values=tuple(values),
                     seeds=tuple(c.seed for c in scored),
-                    higher_is_better=True,
+                    higher_is_better=higher_is_better,
                     role=cells[0].system.role,
                     published=(published or {}).get((name, dataset)) if first else None,
                     verdict=(verdicts or {}).get((name, dataset)) if first else None,

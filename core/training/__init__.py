@@ -4,6 +4,7 @@ from core.training.artifact import load_method, read_config, save_method
 from core.training.checkpoint import ExactCheckpoint
 from core.training.fit import FitResult, fit
 from core.training.job import RunResult, train
+from core.training.lars import LARS
 from core.training.loader import EpochLoader, full_batch, shuffled
 from core.training.method import Method, MethodSettings
 from core.training.online import OnlineEvaluation
@@ -11,9 +12,10 @@ from core.training.presets import preset_names, read_preset, read_yaml
 from core.training.run_folder import RunFolder
 from core.training.seeding import seed_everything
 from core.training.settings import FitSettings, resolve_settings
-from core.training.task import Task
+from core.training.task import Task, WatchedTask
 
 __all__ = [
+    "LARS",
     "EpochLoader",
     "ExactCheckpoint",
     "FitResult",
@@ -24,6 +26,7 @@ __all__ = [
     "RunFolder",
     "RunResult",
     "Task",
+    "WatchedTask",
     "fit",
     "full_batch",
     "load_method",

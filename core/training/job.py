@@ -18,7 +18,7 @@ from core.training.method import Method, MethodSettings
 from core.training.run_folder import RunFolder
 from core.training.seeding import seed_everything
 from core.training.settings import FitSettings
-from core.training.task import Task
+from core.training.task import Task, WatchedTask
 
 __all__ = ["RunResult", "commit", "train"]
 
@@ -81,7 +81,7 @@ def train(
         fit_settings: how the run is carried out.
         folder: the run folder, new or (with ``resume``) the one to continue.
         resume: continue an interrupted run; of a finished one the stored result is returned.
-        callbacks: further Lightning callbacks.
+        callbacks: Lightning callbacks beside the task's own.
 
     Raises:
         UserError: bad data, or a folder that is taken. OperationError: it could not be written.
@@ -105,13 +105,16 @@ def train(
     finished = run.read_result() if resume else None
     if finished:
         return RunResult(folder, finished["scores"], finished["seconds"])
+    watching: Sequence[Callback] = ()
+    if isinstance(task, WatchedTask):
+        watching = task.callbacks(method, loaded, evaluation, fit_settings.seed)
     started = time.monotonic()
     result = fit(
         method,
         task.loader(method, loaded, evaluation, fit_settings.seed),
         folder=folder,
         settings=fit_settings,
-        callbacks=callbacks,
+        callbacks=[*watching, *callbacks],
         resume=resume,
     )
     seconds = time.monotonic() - started

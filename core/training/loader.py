@@ -52,7 +52,9 @@ def full_batch(data: Any) -> EpochLoader:
     return EpochLoader(lambda _: [data], 1, 0)
 
 
-def shuffled(count: int, batch_size: int, seed: int, select: Callable[[Tensor], Any]) -> EpochLoader:
+def shuffled(
+    count: int, batch_size: int, seed: int, select: Callable[[Tensor], Any], *, drop_last: bool = False
+) -> EpochLoader:
     """Random mini-batches without replacement; the last one may be smaller.
 
     Several processes share each batch in parts of equal size, in the order of their ranks: a step sees the samples that
@@ -63,10 +65,13 @@ def shuffled(count: int, batch_size: int, seed: int, select: Callable[[Tensor], 
         batch_size: samples in a batch, of all processes together.
         seed: of the run.
         select: makes a batch from ``(b,)`` int64 positions.
+        drop_last: leave out what does not fill a batch, other samples in each epoch; fewer samples than ``batch_size``
+            still make one batch.
 
     Raises:
         UserError: more processes than samples in a batch (when iteration begins).
     """
+    used = max(count // batch_size * batch_size, min(count, batch_size)) if drop_last else count
 
     def batches(generator: torch.Generator) -> Iterable[Any]:
         if batch_size < world_size():
@@ -74,11 +79,11 @@ def shuffled(count: int, batch_size: int, seed: int, select: Callable[[Tensor], 
                 f"batch_size is {batch_size}, but {world_size()} processes share each batch; "
                 "raise batch_size or start fewer processes"
             )
-        order = torch.randperm(count, generator=generator)
+        order = torch.randperm(count, generator=generator)[:used]
         return (select(part) for part in map(_own_part, order.split(batch_size)) if len(part))
 
     def length() -> int:
-        full, rest = divmod(count, batch_size)
+        full, rest = divmod(used, batch_size)
         return full + (rest >= world_size())
 
     return EpochLoader(batches, length, seed)

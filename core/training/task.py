@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, Protocol, runtime_checkable
 
 import torch
+from lightning.pytorch import Callback
 
 from core.training.method import Method, MethodSettings
 
-__all__ = ["Task"]
+__all__ = ["Task", "WatchedTask"]
 
 
 @runtime_checkable
@@ -39,3 +40,11 @@ class Task(Protocol):
 
     def describe(self, data: Any) -> dict[str, Any]:
         """Facts for the artifact's metadata: name, shapes, ranges, licence. JSON-able."""
+
+
+@runtime_checkable
+class WatchedTask(Task, Protocol):
+    """A task that also watches the training of its methods."""
+
+    def callbacks(self, method: Method[Any], data: Any, evaluation: Any, seed: int) -> Sequence[Callback]:
+        """What looks on while a method learns, such as a cheap score every few epochs (`OnlineEvaluation`)."""

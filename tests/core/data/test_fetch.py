@@ -142,6 +142,21 @@ def test_the_command_prints_the_folder_and_lists_it_as_here(server, shelf, capsy
     assert f"{folder} (present)" in capsys.readouterr().out
 
 
+def test_a_file_without_checksum_is_taken_as_it_comes_and_what_is_made_of_it_checked(server, shelf, capsys):
+    text = listed(server.address, **{name: {"bytes": 0, "sha256": ""} for name in RAW})
+    folder = shelf(text)
+    assert fetch("points") == folder
+    assert main(["data", "show", "points"]) == 0
+    assert "points.csv, packed on request" in capsys.readouterr().out
+    (folder / "points.npz").unlink()
+    assert fetch("points") == folder
+    assert len(server.asked) == 2
+    (folder / "points.npz").unlink()
+    (folder / "points.csv").write_bytes(b"1,2\n3,4\n5,8\n")
+    with pytest.raises(UserError, match=r"points\.npz was changed"):
+        fetch("points")
+
+
 def test_a_broken_transfer_leaves_no_half_and_keeps_what_was_whole(server, shelf):
     folder = shelf(listed(server.address))
     server.broken.add("names.txt")

@@ -56,6 +56,18 @@ def test_packing_order_and_strides_play_no_part(tmp_path):
     assert content_digest(other) == plain
 
 
+def test_arrays_that_vary_with_a_codec_are_left_out(tmp_path):
+    path = written(tmp_path / "a.npz", ARRAYS)
+    content = content_digest(path, skip=("x", "one"))
+    assert content == content_digest(written(tmp_path / "b.npz", {k: ARRAYS[k] for k in ("edges", "none")}))
+    expected = PreparedFile("a.npz", 1, "0" * 64, content, varies=("x", "one"))
+    written(path, {**ARRAYS, "x": np.zeros(9)})
+    check_prepared(path, expected)
+    written(path, {**ARRAYS, "edges": np.zeros(9)})
+    with pytest.raises(UserError, match="was changed"):
+        check_prepared(path, expected)
+
+
 @pytest.mark.parametrize(
     "change",
     [

@@ -150,3 +150,23 @@ def test_batches_depend_on_seed_and_epoch_only():
     loader.set_epoch(1)
     assert not torch.equal(first, torch.cat(list(loader)))
     assert isinstance(loader.sampler, EpochLoader)
+
+
+def test_full_batches_only_leave_other_samples_out_each_epoch():
+    loader = shuffled(10, 4, 3, lambda index: index, drop_last=True)
+    epochs = []
+    for epoch in range(2):
+        loader.set_epoch(epoch)
+        epochs.append(list(loader))
+    assert len(loader) == 2
+    assert [len(batch) for batch in epochs[0]] == [4, 4]
+    left_out = [set(range(10)) - set(torch.cat(batches).tolist()) for batches in epochs]
+    assert left_out[0] != left_out[1]
+
+
+@pytest.mark.parametrize("count", [1, 3, 4])
+def test_fewer_samples_than_a_batch_make_one_batch(count):
+    loader = shuffled(count, 4, 0, lambda index: index, drop_last=True)
+    batches = list(loader)
+    assert len(loader) == 1
+    assert sorted(batches[0].tolist()) == list(range(count))

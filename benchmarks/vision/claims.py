@@ -1,0 +1,204 @@
+"""Published claims as differences between rows, with a verdict by a paired test over seeds."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from statistics import fmean, stdev
+
+from core.evaluation import Verdict, paired_test
+from core.reporting import Cell, CellResult, Published, ResultRecord, environment
+
+__all__ = ["CLAIMS", "Claim", "claim_records", "row_verdicts"]
+
+KNN = "kNN accuracy (k=20, T=0.07)"
+_OTHER = "another network, budget and data set size"
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A weighted sum of scores that the claim says is above 0.
+
+    Attributes:
+        text: the claim.
+        terms: pairs of a system and a weight.
+        metric: the score.
+        value: the published difference, None where there is none.
+        source: where the claim stands.
+        scale: factor on the scores, 100 for accuracies.
+        row: the system whose row carries the verdict; "" for none.
+    """
+
+    text: str
+    terms: tuple[tuple[str, float], ...]
+    source: str
+    metric: str = "accuracy"
+    value: float | None = None
+    scale: float = 100.0
+    row: str = ""
+
+    @property
+    def unit(self) -> str:
+        """Of the difference."""
+        return "points" if self.scale == 100.0 else self.metric
+
+
+def _above(text: str, better: str, worse: str, source: str, **rest: object) -> Claim:
+    claim = Claim(text, ((better, 1.0), (worse, -1.0)), source, **({"row": better} | rest))  # type: ignore[arg-type]
+    return claim
+
+
+_DCL = "Yeh et al. 2022, arXiv 2110.06848; CIFAR-10 figures of the reference code"
+_SOLO = "solo-learn, CIFAR-10, ResNet-18, 1000 epochs"
+_MV = "Koromilas et al. 2025, arXiv 2507.06979, CIFAR-10"
+_CACR = "Zheng et al. 2023, arXiv 2105.03746"
+_GROCO = "Shvetsova et al. 2023, arXiv 2301.02009"
+_SOGCLR = "Yuan et al. 2022, arXiv 2202.12387"
+_ISOGCLR = "Qiu et al. 2023, arXiv 2305.11965"
+_MOCHI = "Kalantidis et al. 2020, arXiv 2010.01028"
+_HALLUCINATOR = "Wu et al. 2023, arXiv 2307.12168"
+_HYDRA = "Wu et al. 2024, arXiv 2410.18200, CIFAR-10, ResNet-18, 50 epochs"
+_CORE = "Zhang et al. 2021, arXiv 2102.06605, CIFAR-10, ResNet-50"
+_SIMCLR, _SIMCLR_32, _PAIRS_4 = "SimCLR (NT-Xent)", "SimCLR, batch 32", "SimCLR, 4 views in pairs"
+
+CLAIMS: dict[str, tuple[Claim, ...]] = {
+    "instance discrimination": (
+        _above("SimCLR learns: above its untrained start", _SIMCLR, "untrained start", "every paper"),
+        _above("DCL above NT-Xent at batch 32", "DCL, batch 32", _SIMCLR_32, _DCL, value=6.3),
+        _above("DCL above NT-Xent at batch 256", "DCL", _SIMCLR, _DCL, value=2.1),
+        Claim(
+            "DCL gains more at batch 32 than at 256",
+            (("DCL, batch 32", 1.0), (_SIMCLR_32, -1.0), ("DCL", -1.0), (_SIMCLR, 1.0)),
+            _DCL,
+            value=4.2,
+        ),
+        _above("DCLW above NT-Xent at batch 32", "DCLW, batch 32", _SIMCLR_32, _DCL, value=5.02),
+        _above("DCLW above NT-Xent at batch 256", "DCLW", _SIMCLR, _DCL, value=-0.56),
+        _above("CACR above NT-Xent", "CACR", _SIMCLR, _CACR),
+        _above("CACR above NT-Xent, both with 4 views", "CACR, 4 views", _PAIRS_4, _CACR),
+        _above("GroCo above NT-Xent in kNN", "GroCo", _SIMCLR, _GROCO, metric=KNN),
+        _above("MV-InfoNCE above pairs of NT-Xent, 4 views", "MV-InfoNCE, 4 views", _PAIRS_4, _MV),
+        _above("MV-DHEL above NT-Xent, 2 views", "MV-DHEL, 2 views", _SIMCLR, _MV, value=1.4),
+        _above("MV-DHEL above pairs of NT-Xent, 4 views", "MV-DHEL, 4 views", _PAIRS_4, _MV, value=0.8),
+        _above(
+            "MV-DHEL uses more dimensions than pairs of NT-Xent, 4 views",
+            "MV-DHEL, 4 views", _PAIRS_4, _MV, metric="rank of projections", scale=1.0, row="",
+        ),
+        Claim(
+            "SogCLR loses less than NT-Xent from batch 256 to 32",
+            (("SogCLR, batch 32", 1.0), ("SogCLR", -1.0), (_SIMCLR_32, -1.0), (_SIMCLR, 1.0)),
+            _SOGCLR,
+            row="SogCLR, batch 32",
+        ),
+        _above("SogCLR above NT-Xent", "SogCLR", _SIMCLR, _SOGCLR),
+        _above("iSogCLR above NT-Xent", "iSogCLR", _SIMCLR, _ISOGCLR),
+        _above("Barlow Twins above SimCLR", "Barlow Twins", _SIMCLR, _SOLO, value=1.36),
+        _above("VICReg above SimCLR", "VICReg", _SIMCLR, _SOLO, value=1.33),
+        _above("SwAV below SimCLR on small images", _SIMCLR, "SwAV", _SOLO, value=1.57, row="SwAV"),
+        _above("BYOL above SimCLR", "BYOL", _SIMCLR, _SOLO, value=1.84),
+        _above("MoCo v2 above SimCLR", "MoCo v2", _SIMCLR, _SOLO, value=2.2),
+        _above("SimSiam below SimCLR", _SIMCLR, "SimSiam", _SOLO, value=0.23, row="SimSiam"),
+        _above("MoCHi above MoCo v2", "MoCo v2 + MoCHi", "MoCo v2", _MOCHI),
+        _above(
+            "MoCHi lowers the proxy accuracy",
+            "MoCo v2", "MoCo v2 + MoCHi", _MOCHI, metric="proxy accuracy", row="",
+        ),
+        _above(
+            "MoCHi makes embeddings more uniform",
+            "MoCo v2", "MoCo v2 + MoCHi", _MOCHI, metric="uniformity", scale=1.0, row="",
+        ),
+        _above("Hallucinator above MoCo v2", "MoCo v2 + Hallucinator", "MoCo v2", f"{_HALLUCINATOR}: +0.3 to +3.0"),
+        _above("Hallucinator above SimSiam", "SimSiam + Hallucinator", "SimSiam", f"{_HALLUCINATOR}: +0.3 to +3.0"),
+    ),
+    "long tail": (
+        _above("SogCLR above NT-Xent on a long tail", "SogCLR", _SIMCLR, _SOGCLR),
+        _above("iSogCLR above NT-Xent on a long tail", "iSogCLR", _SIMCLR, _ISOGCLR),
+        _above("iSogCLR above SogCLR on a long tail", "iSogCLR", "SogCLR", _ISOGCLR, row=""),
+        _above("CACR above NT-Xent on a long tail", "CACR", _SIMCLR, _CACR),
+    ),
+    "supervised": (
+        _above("SupCon above cross-entropy", "SupCon", "cross-entropy", "Khosla et al. 2020, arXiv 2004.11362"),
+        _above("Hydra at least on a par with SupCon", "Hydra, arbitrary pairs", "SupCon", _HYDRA, value=0.96),
+        _above(
+            "arbitrary pairs need the gate",
+            "Hydra, arbitrary pairs", "arbitrary pairs without a gate", _HYDRA,
+            value=65.56, row="arbitrary pairs without a gate",
+        ),
+        _above(
+            "Hydra's features have the higher rank",
+            "Hydra, arbitrary pairs", "SupCon", _HYDRA, metric="effective rank", scale=1.0, row="",
+        ),
+    ),
+    "fine-tuning": tuple(
+        _above(text, "Core-tuning", rival, _CORE, metric="classifier accuracy", value=value, row=row)
+        for text, rival, value, row in (
+            ("Core-tuning above plain fine-tuning", "plain fine-tuning", 2.61, "Core-tuning"),
+            ("its contrast helps", "Core-tuning without contrast", None, "Core-tuning without contrast"),
+            ("its mixing helps", "Core-tuning without mixing", None, "Core-tuning without mixing"),
+            ("its focal weight helps", "Core-tuning without focal weight", None, "Core-tuning without focal weight"),
+        )
+    ),
+}  # fmt: skip
+"""By part of the study. A verdict "not seen" means the opposite was measured."""
+
+
+def _differences(claim: Claim, results: Mapping[Cell, CellResult]) -> dict[int, float]:
+    """The claim's sum for each seed that has all of its scores."""
+    scores: dict[tuple[str, int], float] = {}
+    for cell, result in results.items():
+        if claim.metric in result.scores:
+            scores[cell.system.name, cell.seed] = result.scores[claim.metric]
+    seeds = sorted({seed for _, seed in scores})
+    complete = [seed for seed in seeds if all((name, seed) in scores for name, _ in claim.terms)]
+    return {seed: claim.scale * sum(weight * scores[name, seed] for name, weight in claim.terms) for seed in complete}
+
+
+def _verdict(found: Mapping[int, float]) -> Verdict:
+    return paired_test(list(found.values()), [0.0] * len(found)).verdict
+
+
+def row_verdicts(part: str, results: Mapping[Cell, CellResult]) -> dict[tuple[str, str], Verdict]:
+    """The verdict that each row carries, by system and data set."""
+    found: dict[tuple[str, str], Verdict] = {}
+    datasets = {cell.system.name: cell.dataset for cell in results}
+    for claim in CLAIMS.get(part, ()):
+        differences = _differences(claim, results)
+        if claim.row and len(differences) > 1:
+            found[claim.row, datasets[claim.row]] = _verdict(differences)
+    return found
+
+
+def claim_records(part: str, profile: str, results: Mapping[Cell, CellResult]) -> list[ResultRecord]:
+    """One record per claim: the difference over seeds, the published one beside it, the verdict."""
+    records = []
+    where = environment()
+    dataset = next(iter(results)).dataset
+    methods = {cell.system.name: cell.system.method for cell in results}
+    commits = {result.commit for result in results.values()}
+    for claim in CLAIMS.get(part, ()):
+        found = _differences(claim, results)
+        if len(found) < 2:
+            continue
+        values = list(found.values())
+        records.append(
+            ResultRecord(
+                system=claim.text,
+                domain="vision",
+                dataset=f"{dataset}: claims",
+                split=part,
+                method=methods[claim.terms[0][0]],
+                metric="difference",
+                mean=fmean(values),
+                std=stdev(values),
+                values=tuple(values),
+                seeds=tuple(found),
+                higher_is_better=True,
+                role="method",
+                published=Published(claim.value, claim.source, False, _OTHER),
+                verdict=_verdict(found),
+                seconds=None,
+                peak_mb=None,
+                profile=profile,
+                settings={"metric": claim.metric, "unit": claim.unit, "terms": [list(term) for term in claim.terms]},
+                **{**where, "commit": min(commits)},
+            )
+        )
+    return records

@@ -1,0 +1,61 @@
+"""From cells to records: accuracies in per cent, geometry and costs as they are."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from benchmarks.vision.claims import KNN
+from core.evaluation import Verdict
+from core.reporting import Cell, CellResult, Published, ResultRecord, System, collect
+
+__all__ = ["method_key", "part_records"]
+
+_PER_CENT = ("accuracy", KNN, "classifier accuracy", "proxy accuracy", "false-negative share")
+_PLAIN = ("effective rank", "rank of projections", "alignment", "uniformity", "gate activation")
+_COSTS = ("CPU s",)
+
+
+def method_key(system: System) -> str:
+    """The page that a row belongs to: the method, or for a loss in SimCLR's frame the loss."""
+    loss = str(system.settings.get("loss", ""))
+    if system.method == "simclr" and loss not in ("", "NTXentLoss", "PairwiseAggregation"):
+        return loss.lower().removesuffix("loss")
+    return system.method
+
+
+def part_records(
+    results: Mapping[Cell, CellResult],
+    profile: str,
+    *,
+    published: Mapping[tuple[str, str], Published],
+    verdicts: Mapping[tuple[str, str], Verdict],
+) -> list[ResultRecord]:
+    """Records of one part.
+
+    Args:
+        results: of its cells.
+        profile: of the study.
+        published: by system and data set.
+        verdicts: by system and data set, for the leading metric.
+    """
+    names = {name for result in results.values() for name in result.scores}
+    rest = [name for name in sorted(names) if name.startswith("accuracy ")]
+    found = collect(
+        results,
+        domain="vision",
+        profile=profile,
+        metrics=(*_PER_CENT, *rest),
+        scale=100.0,
+        unit="%",
+        split=_split,
+        published=published,
+        verdicts=verdicts,
+    )
+    found += collect(results, domain="vision", profile=profile, metrics=_PLAIN, split=_split)
+    found += collect(results, domain="vision", profile=profile, metrics=_COSTS, split=_split, higher_is_better=False)
+    keys = {cell.system.name: method_key(cell.system) for cell in results}
+    return [replace(record, method=keys[record.system]) for record in found]
+
+
+def _split(dataset: str) -> str:
+    """All parts are scored alike."""
+    return "frozen features, logistic regression"

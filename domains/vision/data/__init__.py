@@ -1,0 +1,1 @@
+"""Images: one container, readers of every format, splits, and sets composed for studies."""

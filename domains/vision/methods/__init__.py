@@ -1,0 +1,1 @@
+"""Methods of the vision domain, one file per paper."""
