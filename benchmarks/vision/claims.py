@@ -7,7 +7,7 @@ from statistics import fmean, stdev
 from core.evaluation import Verdict, paired_test
 from core.reporting import Cell, CellResult, Published, ResultRecord, environment
 
-__all__ = ["CLAIMS", "Claim", "claim_records", "row_verdicts"]
+__all__ = ["CLAIMS", "Claim", "claim_records", "claims_of", "row_verdicts"]
 
 KNN = "kNN accuracy (k=20, T=0.07)"
 _OTHER = "another network, budget and data set size"
@@ -21,6 +21,7 @@ class Claim:
         text: the claim.
         terms: pairs of a system and a weight.
         metric: the score.
+        minus: a second score that each system's is taken against; "" for none.
         value: the published difference, None where there is none.
         source: where the claim stands.
         scale: factor on the scores, 100 for accuracies.
@@ -31,6 +32,7 @@ class Claim:
     terms: tuple[tuple[str, float], ...]
     source: str
     metric: str = "accuracy"
+    minus: str = ""
     value: float | None = None
     scale: float = 100.0
     row: str = ""
@@ -57,6 +59,10 @@ _MOCHI = "Kalantidis et al. 2020, arXiv 2010.01028"
 _HALLUCINATOR = "Wu et al. 2023, arXiv 2307.12168"
 _HYDRA = "Wu et al. 2024, arXiv 2410.18200, CIFAR-10, ResNet-18, 50 epochs"
 _CORE = "Zhang et al. 2021, arXiv 2102.06605, CIFAR-10, ResNet-50"
+_MCL = "Zhang et al. 2024, arXiv 2402.11816"
+_SUPREMIX = "Wu et al., SupReMix, arXiv 2309.16633"
+_HEADS = "Xue et al. 2024, arXiv 2403.11391"
+_MOCO = "Chen et al. 2020, arXiv 2003.04297"
 _SIMCLR, _SIMCLR_32, _PAIRS_4 = "SimCLR (NT-Xent)", "SimCLR, batch 32", "SimCLR, 4 views in pairs"
 
 CLAIMS: dict[str, tuple[Claim, ...]] = {
@@ -120,7 +126,12 @@ CLAIMS: dict[str, tuple[Claim, ...]] = {
         _above(
             "arbitrary pairs need the gate",
             "Hydra, arbitrary pairs", "arbitrary pairs without a gate", _HYDRA,
-            value=65.56, row="arbitrary pairs without a gate",
+            row="arbitrary pairs without a gate",
+        ),
+        _above(
+            "SupCon cannot learn from arbitrary pairs",
+            "Hydra, arbitrary pairs", "SupCon fed arbitrary pairs", _HYDRA,
+            value=65.56, row="SupCon fed arbitrary pairs",
         ),
         _above(
             "Hydra's features have the higher rank",
@@ -136,16 +147,84 @@ CLAIMS: dict[str, tuple[Claim, ...]] = {
             ("its focal weight helps", "Core-tuning without focal weight", None, "Core-tuning without focal weight"),
         )
     ),
+    "feature suppression": (
+        _above("MCL above one plain run, mean of both features", "MCL", "one plain run", _MCL),
+        _above(
+            "MCL above the ensemble of 3 plain runs", "MCL", "3 plain runs, joined", _MCL,
+            row="",
+        ),
+        Claim(
+            "two stages above one, on the picture",
+            (("MCL", 1.0),), _MCL, metric="accuracy image, first 2", minus="accuracy image, first 1",
+        ),
+        Claim(
+            "three stages above one, on the picture",
+            (("MCL", 1.0),), _MCL, metric="accuracy image", minus="accuracy image, first 1",
+        ),
+        Claim(
+            "three stages above one, on the digit",
+            (("MCL", 1.0),), _MCL, metric="accuracy digit", minus="accuracy digit, first 1",
+        ),
+    ),
+    **{
+        f"regression: {dataset}": tuple(
+            _above(f"SupReMix below {rival} in error", rival, "SupReMix", _SUPREMIX, metric="MAE", scale=1.0, row=row)
+            for rival, row in (
+                ("L1", "SupReMix"), ("SupCR (Rank-N-Contrast)", ""), ("SupReMix without mixtures", ""),
+            )
+        )
+        for dataset in ("rotation angle", "rotation angle, imbalanced", "diabetes", "diabetes, imbalanced")
+    },
+    "projection heads: cifar10_13k, half": (
+        Claim(
+            "before the MLP head above after it, clean",
+            (("MLP head", 1.0),), _HEADS, minus="accuracy post, clean", row="MLP head",
+        ),
+        Claim(
+            "the gain before the head is larger on shifted images",
+            (("MLP head", 1.0),), _HEADS,
+            metric="accuracy pre - post, shifted", minus="accuracy pre - post, clean",
+        ),
+        _above(
+            "fixed reweighting at least on a par with no head",
+            "fixed reweighting", "no head", _HEADS,
+        ),
+        _above(
+            "an MLP head above no head", "MLP head", "no head", _HEADS, row="",
+        ),
+    ),
+    "projection heads: digits over cifar10_13k": (
+        _above(
+            "the gain before the head grows where a view loses the digit",
+            "MLP head, digit dropped with p = 0.9", "MLP head, digit dropped with p = 0", _HEADS,
+            metric="accuracy pre - post, clean",
+        ),
+    ),
+    "transfer": (
+        _above("SimCLR transfers", "SimCLR on cifar10_13k", "untrained start", "every paper"),
+        _above("MoCo v2 transfers better than SimCLR", "MoCo v2 on cifar10_13k", "SimCLR on cifar10_13k", _MOCO),
+    ),
 }  # fmt: skip
 """By part of the study. A verdict "not seen" means the opposite was measured."""
+
+
+def claims_of(part: str, dataset: str) -> tuple[Claim, ...]:
+    """The claims about one table.
+
+    Args:
+        part: of the study.
+        dataset: of the table.
+    """
+    return CLAIMS.get(part, CLAIMS.get(f"{part}: {dataset}", ()))
 
 
 def _differences(claim: Claim, results: Mapping[Cell, CellResult]) -> dict[int, float]:
     """The claim's sum for each seed that has all of its scores."""
     scores: dict[tuple[str, int], float] = {}
     for cell, result in results.items():
-        if claim.metric in result.scores:
-            scores[cell.system.name, cell.seed] = result.scores[claim.metric]
+        if claim.metric in result.scores and claim.minus in {"", *result.scores}:
+            base = result.scores[claim.minus] if claim.minus else 0.0
+            scores[cell.system.name, cell.seed] = result.scores[claim.metric] - base
     seeds = sorted({seed for _, seed in scores})
     complete = [seed for seed in seeds if all((name, seed) in scores for name, _ in claim.terms)]
     return {seed: claim.scale * sum(weight * scores[name, seed] for name, weight in claim.terms) for seed in complete}
@@ -155,50 +234,58 @@ def _verdict(found: Mapping[int, float]) -> Verdict:
     return paired_test(list(found.values()), [0.0] * len(found)).verdict
 
 
+def _tables(results: Mapping[Cell, CellResult]) -> dict[str, dict[Cell, CellResult]]:
+    tables: dict[str, dict[Cell, CellResult]] = {}
+    for cell, result in results.items():
+        tables.setdefault(cell.dataset, {})[cell] = result
+    return tables
+
+
 def row_verdicts(part: str, results: Mapping[Cell, CellResult]) -> dict[tuple[str, str], Verdict]:
     """The verdict that each row carries, by system and data set."""
     found: dict[tuple[str, str], Verdict] = {}
-    datasets = {cell.system.name: cell.dataset for cell in results}
-    for claim in CLAIMS.get(part, ()):
-        differences = _differences(claim, results)
-        if claim.row and len(differences) > 1:
-            found[claim.row, datasets[claim.row]] = _verdict(differences)
+    for dataset, table in _tables(results).items():
+        for claim in claims_of(part, dataset):
+            differences = _differences(claim, table)
+            if claim.row and len(differences) > 1:
+                found[claim.row, dataset] = _verdict(differences)
     return found
 
 
 def claim_records(part: str, profile: str, results: Mapping[Cell, CellResult]) -> list[ResultRecord]:
     """One record per claim: the difference over seeds, the published one beside it, the verdict."""
-    records = []
     where = environment()
-    dataset = next(iter(results)).dataset
-    methods = {cell.system.name: cell.system.method for cell in results}
-    commits = {result.commit for result in results.values()}
-    for claim in CLAIMS.get(part, ()):
-        found = _differences(claim, results)
-        if len(found) < 2:
-            continue
-        values = list(found.values())
-        records.append(
-            ResultRecord(
-                system=claim.text,
-                domain="vision",
-                dataset=f"{dataset}: claims",
-                split=part,
-                method=methods[claim.terms[0][0]],
-                metric="difference",
-                mean=fmean(values),
-                std=stdev(values),
-                values=tuple(values),
-                seeds=tuple(found),
-                higher_is_better=True,
-                role="method",
-                published=Published(claim.value, claim.source, False, _OTHER),
-                verdict=_verdict(found),
-                seconds=None,
-                peak_mb=None,
-                profile=profile,
-                settings={"metric": claim.metric, "unit": claim.unit, "terms": [list(term) for term in claim.terms]},
-                **{**where, "commit": min(commits)},
+    records = []
+    for dataset, table in _tables(results).items():
+        methods = {cell.system.name: cell.system.method for cell in table}
+        commit = min(result.commit for result in table.values())
+        for claim in claims_of(part, dataset):
+            found = _differences(claim, table)
+            if len(found) < 2:
+                continue
+            values = list(found.values())
+            terms = [list(term) for term in claim.terms]
+            records.append(
+                ResultRecord(
+                    system=claim.text,
+                    domain="vision",
+                    dataset=f"{dataset}: claims",
+                    split=part,
+                    method=methods[claim.terms[0][0]],
+                    metric="difference",
+                    mean=fmean(values),
+                    std=stdev(values),
+                    values=tuple(values),
+                    seeds=tuple(found),
+                    higher_is_better=True,
+                    role="method",
+                    published=Published(claim.value, claim.source, False, _OTHER),
+                    verdict=_verdict(found),
+                    seconds=None,
+                    peak_mb=None,
+                    profile=profile,
+                    settings={"metric": claim.metric, "minus": claim.minus, "unit": claim.unit, "terms": terms},
+                    **{**where, "commit": commit},
+                )
             )
-        )
     return records

@@ -4,7 +4,12 @@ from collections.abc import Mapping
 
 __all__ = ["FURTHER", "TIMED"]
 
-FURTHER: Mapping[str, str] = {}
+FURTHER: Mapping[str, str] = {
+    "feature suppression": "benchmarks.vision.further:suppression_part",
+    "regression": "benchmarks.vision.further:regression_part",
+    "projection heads": "benchmarks.vision.further:heads_part",
+    "transfer": "benchmarks.vision.further:transfer_part",
+}
 """By name: a function from profile, seeds and folder to the cells and what runs one."""
 
 TIMED: Mapping[str, str] = {"speed": "benchmarks.vision.timed:epoch_records"}

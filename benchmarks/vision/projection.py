@@ -9,6 +9,7 @@ from torch import Tensor
 
 from benchmarks.vision.trained import EVALUATION, probe, train_on, untrained
 from core.errors import unknown_name
+from core.evaluation import KnnEvaluator
 from core.training import seed_everything
 from domains.vision.data.compose import SHIFTS, shifted
 from domains.vision.data.images import ImageBatch, ImageSet
@@ -33,7 +34,8 @@ def projection_cell(
 ) -> dict[str, float]:
     """Train SimCLR with a head, probe what goes into it, its hidden layers and what comes out.
 
-    Probes learn on clean images. Shifted ones are the test images under each of `domains.vision.data.compose.SHIFTS`,
+    Probes learn on clean images: the linear one, which sees standardised rows, so that no fixed weights of the features
+    matter to it, and kNN by cosine, to which they do. Shifted images are the test images under each of `domains.vision.data.compose.SHIFTS`,
     all together.
 
     Args:
@@ -44,8 +46,8 @@ def projection_cell(
         folder: of the run; what is there is not done again.
 
     Returns:
-        "accuracy pre, clean", "accuracy post, shifted", "accuracy hidden:1, clean" and so on, in [0, 1], and what is
-        gained before the head: "accuracy pre - post, clean" and "..., shifted".
+        "accuracy pre, clean", "accuracy post, shifted", "accuracy hidden:1, clean" and so on, in [0, 1], the same with
+        ", kNN", and what is gained before the head: "accuracy pre - post, clean" and so on.
 
     Raises:
         UserError: an unknown head.
@@ -146,8 +148,11 @@ def _by_stage(
             for name, parts in conditions.items()
         }
         label = {"backbone": "pre", "projection": "post"}.get(stage, stage)
-        scores = probe(method.embed_stage(train.images, stage), classes(train), tests, seed)
+        rows = method.embed_stage(train.images, stage)
+        scores = probe(rows, classes(train), tests, seed)
         found |= {f"accuracy {label}, {name}": value for name, value in scores.items()}
-    for name in conditions:
+        knn = KnnEvaluator(k=EVALUATION.k, temperature=EVALUATION.knn_temperature).fit(rows, classes(train))
+        found |= {f"accuracy {label}, {name}, kNN": knn.score(*test) for name, test in tests.items()}
+    for name in [name for condition in conditions for name in (condition, f"{condition}, kNN")]:
         found[f"accuracy pre - post, {name}"] = found[f"accuracy pre, {name}"] - found[f"accuracy post, {name}"]
     return found

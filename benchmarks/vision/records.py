@@ -10,7 +10,16 @@ from core.reporting import Cell, CellResult, Published, ResultRecord, System, co
 __all__ = ["method_key", "part_records"]
 
 _PER_CENT = ("accuracy", KNN, "classifier accuracy", "proxy accuracy", "false-negative share")
-_PLAIN = ("effective rank", "rank of projections", "alignment", "uniformity", "gate activation")
+_ERRORS = ("MAE", "RMSE", "regressor MAE")
+_PLAIN = (
+    "Pearson",
+    "ordinality",
+    "effective rank",
+    "rank of projections",
+    "alignment",
+    "uniformity",
+    "gate activation",
+)
 _COSTS = ("CPU s",)
 
 
@@ -50,12 +59,31 @@ def part_records(
         published=published,
         verdicts=verdicts,
     )
+    found += collect(
+        results,
+        domain="vision",
+        profile=profile,
+        metrics=_ERRORS,
+        split=_split,
+        published=published,
+        verdicts=verdicts,
+        higher_is_better=False,
+    )
     found += collect(results, domain="vision", profile=profile, metrics=_PLAIN, split=_split)
     found += collect(results, domain="vision", profile=profile, metrics=_COSTS, split=_split, higher_is_better=False)
     keys = {cell.system.name: method_key(cell.system) for cell in results}
     return [replace(record, method=keys[record.system]) for record in found]
 
 
+_PROTOCOLS = {
+    "digits over cifar10_13k": "linear probe; accuracy is the mean of both features",
+    "pacs64": "linear probe, half of each domain; accuracy is the mean of the domains",
+    "cifar10_13k, half": "linear probe on features before and after the head; accuracy is before, clean",
+    "rotation angle": "ridge regression on frozen features, degrees",
+    "diabetes": "ridge regression on frozen features",
+}
+
+
 def _split(dataset: str) -> str:
-    """All parts are scored alike."""
-    return "frozen features, logistic regression"
+    """How the rows of a table were scored."""
+    return _PROTOCOLS.get(dataset.removesuffix(", imbalanced"), "frozen features, logistic regression")

@@ -29,10 +29,9 @@ from domains.vision.data.read import read_images
 from domains.vision.evaluate import EvaluationSettings, score_classes
 from domains.vision.task import VisionTask, split
 
-__all__ = ["run"]
+__all__ = ["pretrained", "run", "run_cell"]
 
 _EVALUATION = EvaluationSettings(online_every=0)
-_PRETRAINED = "SimCLR (NT-Xent)"
 _COMPONENTS = 128
 _LOGGED = ("proxy accuracy", "false-negative share", "gate activation")
 
@@ -117,7 +116,7 @@ def run_cell(cell: Cell, profile: str, folder: Path) -> tuple[dict[str, float], 
         return _raw_pixels(task.load(name), cell.seed), {}
     values = settings_of(cell.system, profile)
     if values.get("pretrained"):
-        values["pretrained"] = str(_pretrained(profile, cell.seed, folder))
+        values["pretrained"] = str(pretrained(profile, cell.seed, folder, values["pretrained"]))
     settings = resolve_settings(METHODS.settings(cell.system.method), (f"system {cell.system.name}", values))
     run_folder = folder / "runs" / cell.key()
     started = time.process_time()
@@ -138,10 +137,17 @@ def run_cell(cell: Cell, profile: str, folder: Path) -> tuple[dict[str, float], 
     return {**scores, **_last_logged(run_folder / "metrics.csv")}, asdict(settings)
 
 
-def _pretrained(profile: str, seed: int, folder: Path) -> Path:
-    """The model of SimCLR with this seed, trained first if it is not there."""
-    cells = [c for c in plan(profile, "instance discrimination", seed + 1) if c.system.name == _PRETRAINED]
-    cell = next(c for c in cells if c.seed == seed)
+def pretrained(profile: str, seed: int, folder: Path, system: str) -> Path:
+    """The model of a system of the first part with this seed, trained first if it is not there.
+
+    Args:
+        profile: decides the budget.
+        seed: of the run.
+        folder: of the stored cells.
+        system: row of the part "instance discrimination".
+    """
+    cells = plan(profile, "instance discrimination", seed + 1)
+    cell = next(c for c in cells if c.seed == seed and c.system.name == system)
     run_cells([cell], lambda one: run_cell(one, profile, folder), folder, measured=False)
     return folder / "runs" / cell.key() / "model"
 

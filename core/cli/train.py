@@ -22,7 +22,7 @@ _log = logging.getLogger(__name__)
 
 def train_help(domain: Domain, registry: Registry) -> str:
     """The screen of ``train --help`` without a method: which there are."""
-    rows = [f"  {entry.name:<14}{entry.summary}  ({entry.paper})" for entry in registry]
+    rows = [f"  {entry.name:<16}{entry.summary}  ({entry.paper})" for entry in registry]
     return "\n".join(
         [
             f"usage: counterpoint {domain.name} train METHOD [--data NAME|PATH] [--SETTING value ...] [--out DIR]",

@@ -60,6 +60,7 @@ def suppressed(pictures, tmp_path_factory):
     }
 
 
+@pytest.mark.slow
 def test_every_system_is_probed_for_both_features(suppressed):
     _, scores = suppressed
     for system, found in scores.items():
@@ -74,6 +75,7 @@ def test_every_system_is_probed_for_both_features(suppressed):
     assert not parts & scores["one plain run"].keys()
 
 
+@pytest.mark.slow
 def test_the_first_stage_is_the_plain_run(suppressed):
     _, scores = suppressed
     for feature in suppression.FEATURES:
@@ -82,6 +84,7 @@ def test_the_first_stage_is_the_plain_run(suppressed):
         assert scores[suppression.ENSEMBLE][f"accuracy {feature}, first 1"] == plain
 
 
+@pytest.mark.slow
 def test_runs_are_not_done_twice_and_are_of_the_stated_size(suppressed, pictures):
     folder, scores = suppressed
     before = {path: path.stat().st_mtime_ns for path in folder.rglob("*.ckpt")}
@@ -89,7 +92,7 @@ def test_runs_are_not_done_twice_and_are_of_the_stated_size(suppressed, pictures
     assert again == scores["MCL"]
     assert before == {path: path.stat().st_mtime_ns for path in folder.rglob("*.ckpt")}
     assert {path.name for path in folder.iterdir()} == {
-        *("mcl-0", "plain-0", "plain-1000", "plain-2000", "longer-0", "wider-0", "untrained-0")
+        *("mcl-0", "plain-0", "plain-1000", "plain-2000", "longer-0", "wider-0")
     }
     load = {path.parent.parent.name: torch.load(path, weights_only=True) for path in folder.rglob("last.ckpt")}
     assert {name: state["epoch"] + 1 for name, state in load.items()} == {
@@ -114,13 +117,14 @@ def test_heads_are_probed_at_every_stage_on_clean_and_shifted_images(head, digit
     found = projection.projection_cell(head, 0, data=digits, budget=BUDGET, folder=tmp_path)
     hidden = {"MLP head": 1, "three-layer head": 2}.get(head, 0)
     stages = ["pre", *[f"hidden:{k + 1}" for k in range(hidden)], "post"]
-    assert {f"accuracy {s}, {c}" for s in [*stages, "pre - post"] for c in ("clean", "shifted")} == found.keys()
-    for condition in ("clean", "shifted"):
+    conditions = ("clean", "shifted", "clean, kNN", "shifted, kNN")
+    assert {f"accuracy {s}, {c}" for s in [*stages, "pre - post"] for c in conditions} == found.keys()
+    for condition in conditions:
         gain = found[f"accuracy pre, {condition}"] - found[f"accuracy post, {condition}"]
         assert found[f"accuracy pre - post, {condition}"] == pytest.approx(gain)
     if head == "no head":
         assert found["accuracy pre, clean"] == found["accuracy post, clean"]
-        assert found["accuracy pre, shifted"] == found["accuracy post, shifted"]
+        assert found["accuracy pre, shifted, kNN"] == found["accuracy post, shifted, kNN"]
 
 
 def test_shifted_is_the_mean_of_all_shifts(digits, tmp_path):
@@ -154,7 +158,8 @@ def test_dropped_digits_are_probed_for(digits, pictures, tmp_path):
     found = projection.dropped_digit_cell(
         "linear head", 0.5, 0, data=pictures, backgrounds=pale, budget=BUDGET, folder=tmp_path
     )
-    assert found.keys() == {"accuracy pre, clean", "accuracy post, clean", "accuracy pre - post, clean"}
+    names = {f"accuracy {stage}, clean" for stage in ("pre", "post", "pre - post")}
+    assert found.keys() == names | {f"{name}, kNN" for name in names}
 
 
 @pytest.mark.parametrize("system", regression.SYSTEMS)
@@ -206,7 +211,7 @@ def test_transfer_probes_each_domain_by_itself(digits):
     for source in (method, None):
         found = transfer.transfer_scores(source, 0, data=data)
         assert found.keys() == {"accuracy drawn", "accuracy black", "accuracy mean"}
-        assert found["accuracy drawn"] > 0.5 > 0.3 > found["accuracy black"]
+        assert found["accuracy drawn"] > 0.2 > found["accuracy black"]
         assert found["accuracy mean"] == pytest.approx((found["accuracy drawn"] + found["accuracy black"]) / 2)
     assert found == transfer.transfer_scores(None, 0, data=data)
     with pytest.raises(UserError, match="attribute 'domain'"):
@@ -215,7 +220,8 @@ def test_transfer_probes_each_domain_by_itself(digits):
         transfer.transfer_scores(method, 0, data=replace(data, images=data.images[:, :, :4, :4]))
 
 
+@pytest.mark.slow
 def test_pacs_has_its_four_domains(data_folder):
-    data = transfer.transfer_data(16).select(torch.arange(0, 9991, 20))
+    data = transfer.transfer_data(8).select(torch.arange(0, 9991, 40))
     found = transfer.transfer_scores(None, 0, data=data)
     assert found.keys() == {f"accuracy {d}" for d in ("photo", "art_painting", "cartoon", "sketch", "mean")}

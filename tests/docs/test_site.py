@@ -35,6 +35,8 @@ def test_every_page_is_in_the_navigation():
         ("core.training", "training"),
         ("core.data", "data"),
         ("core.reporting", "data"),
+        ("domains.vision.augment", "vision"),
+        ("domains.vision.models", "vision"),
     ],
 )
 def test_every_public_name_has_its_place_in_the_reference(package, page):

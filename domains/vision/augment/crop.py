@@ -11,8 +11,9 @@ from torch import Tensor
 
 from core.checks import check_positive
 from domains.vision.augment.ranges import check_range
+from domains.vision.augment.recipes import Recipe
 
-__all__ = ["CenterSuppressedCrop", "RandomResizedCrop"]
+__all__ = ["CenterSuppressedCrop", "RandomResizedCrop", "crop_for"]
 
 _ATTEMPTS = 10
 
@@ -119,6 +120,13 @@ class CenterSuppressedCrop:
         # A half-pixel centre may round outwards.
         corner = torch.minimum(corner.clamp_(min=0), image - sides)
         return torch.cat([corner, corner + sides], 1)
+
+
+def crop_for(recipe: Recipe) -> RandomResizedCrop | CenterSuppressedCrop:
+    """The crop that a recipe names."""
+    if recipe.centre is None:
+        return RandomResizedCrop(recipe.crop_scale, recipe.crop_ratio)
+    return CenterSuppressedCrop(recipe.centre, recipe.crop_scale, recipe.crop_ratio, recipe.centre_box)
 
 
 def _whole(count: int, height: int, width: int) -> Tensor:

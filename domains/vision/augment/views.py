@@ -3,65 +3,20 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 import torch
-from jaxtyping import Bool, Float, Shaped
+from jaxtyping import Float, Shaped
 from torch import Tensor
 
 from core.checks import check_at_least
-from domains.vision.augment.colour import ColourChange, draw_colours
-from domains.vision.augment.crop import CenterSuppressedCrop, RandomResizedCrop
+from domains.vision.augment.crop import crop_for
+from domains.vision.augment.plan import ViewGeometry, ViewPlan, draw_plan
 from domains.vision.augment.recipes import Recipe
 from domains.vision.augment.resample import blur_weights, resample, resize_weights, rotate
 
-__all__ = ["ViewGenerator", "ViewGeometry"]
+__all__ = ["ViewGenerator"]
 
 _BLOCK = 2**18  # numbers in the images or views that are worked on together on a CPU: they fit its cache
-
-
-@dataclass(frozen=True, eq=False)
-class ViewGeometry:
-    """Where the pixels of each view come from.
-
-    Attributes:
-        boxes: ``(n, 4)`` float32: left, top, right, bottom of the crop in pixels of the image, whole numbers.
-        flipped: ``(n,)``: whether the view is mirrored, left to right.
-        degrees: ``(n,)`` float32: the image was turned so far, counter-clockwise about the box's centre, before it was
-            cropped.
-    """
-
-    boxes: Float[Tensor, "n 4"]
-    flipped: Bool[Tensor, " n"]
-    degrees: Float[Tensor, " n"]
-
-    def part(self, rows: slice) -> ViewGeometry:
-        """The geometry of some of the views."""
-        return ViewGeometry(self.boxes[rows], self.flipped[rows], self.degrees[rows])
-
-    def to(self, device: torch.device) -> ViewGeometry:
-        """The same geometry on a device."""
-        return ViewGeometry(self.boxes.to(device), self.flipped.to(device), self.degrees.to(device))
-
-
-@dataclass(frozen=True, eq=False)
-class _Plan:
-    """All that is drawn for a batch; sigma is 0 where nothing is blurred."""
-
-    geometry: ViewGeometry
-    sigma: Tensor
-    colours: ColourChange | None
-    solarised: Tensor
-
-    def part(self, rows: slice) -> _Plan:
-        """The plan of some of the images."""
-        colours = None if self.colours is None else self.colours.part(rows)
-        return _Plan(self.geometry.part(rows), self.sigma[rows], colours, self.solarised[rows])
-
-    def to(self, device: torch.device) -> _Plan:
-        """The same plan on a device."""
-        colours = None if self.colours is None else self.colours.to(device)
-        return _Plan(self.geometry.to(device), self.sigma.to(device), colours, self.solarised.to(device))
 
 
 class ViewGenerator:
@@ -100,11 +55,7 @@ class ViewGenerator:
         if len(std) != 3 or not all(0 < value < math.inf for value in std):
             raise ValueError(f"std must be three numbers > 0, one for each channel, got {std}")
         self.recipe, self.size, self.mean, self.std = recipe, size, mean, std
-        self._crop = (
-            RandomResizedCrop(recipe.crop_scale, recipe.crop_ratio)
-            if recipe.centre is None
-            else CenterSuppressedCrop(recipe.centre, recipe.crop_scale, recipe.crop_ratio, recipe.centre_box)
-        )
+        self._crop = crop_for(recipe)
         # A row of pixels with the channels innermost: operations along rows of three would not vectorise.
         self._mean_row, self._std_row = torch.tensor(mean).repeat(size), torch.tensor(std).repeat(size)
 
@@ -137,34 +88,18 @@ class ViewGenerator:
         """
         _check_images(images)
         n, _, height, width = images.shape
-        plan = self._draw(n, height, width, generator)
         views = torch.empty(n, self.size, self.size, 3, device=images.device)
         # Blocks stay in the cache, and their small buffers are used again instead of fetched from the system.
-        block = n if images.device.type != "cpu" else max(1, _BLOCK // (3 * max(height * width, self.size**2)))
+        block = max(1, _BLOCK // (3 * max(height * width, self.size**2)) if images.device.type == "cpu" else n)
         # Mixed precision around the training step must not round the images to eight bits and less.
-        with torch.autocast(images.device.type, enabled=False):
-            for start in range(0, n, max(1, block)):
+        with torch.autocast(images.device.type, enabled=False), torch.autocast("cpu", enabled=False):
+            plan = draw_plan(self.recipe, self._crop, n, height, width, generator)
+            for start in range(0, n, block):
                 part = slice(start, start + block)
                 self._render(images[part], plan.part(part).to(images.device), views[part])
         return views.permute(0, 3, 1, 2), plan.geometry
 
-    def _draw(self, n: int, height: int, width: int, generator: torch.Generator) -> _Plan:
-        recipe = self.recipe
-        boxes = self._crop(n, height, width, generator)
-        flipped = _happens(recipe.flip, n, generator)
-        degrees = torch.zeros(n)
-        if recipe.rotation:
-            degrees = recipe.rotation * (2 * torch.rand(n, generator=generator) - 1)
-        sigma = torch.zeros(n)
-        if recipe.blur:
-            low, high = recipe.blur_sigma
-            drawn = low + (high - low) * torch.rand(n, generator=generator)
-            sigma = drawn * _happens(recipe.blur, n, generator)
-        colours = draw_colours(recipe, n, generator)
-        solarised = _happens(recipe.solarise, n, generator)
-        return _Plan(ViewGeometry(boxes, flipped, degrees), sigma, colours, solarised)
-
-    def _render(self, images: Tensor, plan: _Plan, out: Tensor) -> None:
+    def _render(self, images: Tensor, plan: ViewPlan, out: Tensor) -> None:
         """Write the views of some images into ``out``, ``(n, size, size, 3)``."""
         n, _, height, width = images.shape
         pixels = images.float().div_(255)
@@ -183,26 +118,19 @@ class ViewGenerator:
         view = resample(pixels, rows, columns)  # (n, size, size, 3)
         if plan.colours is not None:
             view = plan.colours.apply(view.view(n, -1, 3))
+        view = view.view(n, -1).clamp_(0, 1)
         solarised = plan.solarised.nonzero().flatten()
         if len(solarised):
-            view = view.view(n, -1)
             bright = view[solarised]
             view[solarised] = torch.minimum(bright, 1 - bright)  # inverts what is above one half
         lines = torch.sub(view.view(n, self.size, -1), self._mean_row.to(out.device), out=out.view(n, self.size, -1))
         lines.div_(self._std_row.to(out.device))
 
 
-def _happens(probability: float, n: int, generator: torch.Generator) -> Tensor:
-    """Whether an operation touches each image, ``(n,)``; nothing is drawn where the answer is certain."""
-    if probability in (0, 1):
-        return torch.full((n,), probability == 1)
-    return torch.rand(n, generator=generator) < probability
-
-
 def _check_images(images: Tensor) -> None:
     if images.dtype != torch.uint8:
         raise TypeError(f"images must be uint8 in 0..255, got {images.dtype}; views make their floats themselves")
-    if images.shape[1] != 3:
+    if images.dim() != 4 or images.shape[1] != 3:
         raise ValueError(f"images must have shape (n, 3, h, w), RGB, got {tuple(images.shape)}; repeat a grey channel")
     if not images.shape[2] or not images.shape[3]:
         raise ValueError(f"images have no pixels: shape {tuple(images.shape)}")

@@ -146,7 +146,7 @@ def trifeature(*, size: int = 64, per_combination: int = 10, seed: int = 0) -> I
         painted = _painted(chance[rows], attributes["shape"][rows], attributes["texture"][rows], size)  # (b, 1, h, w)
         colour = colours[attributes["colour"][rows]][:, :, None, None]
         images[rows] = (painted * colour + (1 - painted) * _GREY).round().to(torch.uint8)
-    names = {"shape": SHAPES, "colour": COLOURS, "texture": TEXTURES}
+    names = {"shape": list(SHAPES), "colour": list(COLOURS), "texture": list(TEXTURES)}
     return ImageSet(
         images,
         "trifeature",
@@ -154,7 +154,7 @@ def trifeature(*, size: int = 64, per_combination: int = 10, seed: int = 0) -> I
         class_names=tuple(SHAPES),
         test=test[combination],
         attributes=attributes,
-        facts={f"{name}_names": list(values) for name, values in names.items()},
+        facts={f"{name}_names": values for name, values in names.items()},
     )
 
 

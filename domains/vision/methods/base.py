@@ -150,7 +150,7 @@ class VisionMethod(Method[V]):
         self.target_mean, self.target_std = target_mean, target_std
         self.view_size = s.view_size or size
         self.encoder = make_backbone(s.backbone, size=self.view_size, width=s.width, depth=s.depth, stem=s.stem)
-        self.out_dim: int = self.encoder.out_dim
+        self.out_dim: int = self.encoder.out_dim  # type: ignore[assignment]  # every backbone has it
         self.view = self.view_generator(s.recipe.split("+")[0])
         self._plain = self.view_generator("test")
 
@@ -272,7 +272,10 @@ class VisionMethod(Method[V]):
     @property
     def logs_now(self) -> bool:
         """Whether the values of this step go into the log; what costs time to watch is computed only then."""
-        return self._trainer is not None and (self.global_step + 1) % self.trainer.log_every_n_steps == 0
+        if self._trainer is None:
+            return False
+        every: int = self.trainer.log_every_n_steps  # type: ignore[attr-defined]  # set while it is built
+        return (self.global_step + 1) % every == 0
 
     def lr_factor(self, step: int, steps: int, per_epoch: float) -> float:
         """What the learning rate is multiplied by at a step.

@@ -26,8 +26,8 @@ def relative_spread(z: Float[Tensor, "n d"]) -> Float[Tensor, ""]:
     >>> round(float(relative_spread(torch.tensor([[1.0, 0.0], [-1.0, 0.0], [0.0, 1.0], [0.0, -1.0]]))), 4)
     1.0
     """
-    deviations: Tensor = normalize(z.float(), dim=1).std(dim=0, correction=0)
-    return deviations.mean() * z.shape[1] ** 0.5
+    spread: Tensor = normalize(z.float(), dim=1).std(dim=0, correction=0).mean() * z.shape[1] ** 0.5
+    return spread
 
 
 class CollapseAlarm:

@@ -90,7 +90,10 @@ def _check_same(earlier: VisionMethod[Any], method: FineTuned[Any]) -> None:
         return
     pairs = {name: (getattr(earlier.settings, name), getattr(method.settings, name)) for name in _BACKBONE}
     other = {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
-    other = other or {"view_size": (earlier.view_size, method.view_size)}
+    if not other and earlier.view_size != method.view_size:
+        other = {"view_size": (earlier.view_size, method.view_size)}
+    if not other:
+        raise UserError(f"pretrained {method.settings.pretrained}: its encoder has other layers than this backbone now")
     shown = ", ".join(f"{name} {theirs}, here {own}" for name, (theirs, own) in other.items())
     flags = " ".join(f"--{name.replace('_', '-')} {theirs}" for name, (theirs, _) in other.items())
     raise UserError(f"pretrained {method.settings.pretrained}: its backbone is another one ({shown}); pass {flags}")

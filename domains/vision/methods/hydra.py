@@ -4,14 +4,15 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
 import torch
+from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from core.checks import check_at_least, check_not_negative
+from core.checks import check_at_least, check_choice, check_not_negative
 from core.distributed import GatheredLoss
 from core.heads import FeatureGate, ProjectionHead
 from core.heads.feature_gate import gate_entropy
-from core.losses import ClassPairContrastiveLoss
+from core.losses import ClassPairContrastiveLoss, SupConLoss
 from core.samplers import ClassPairSampler
 from domains.vision.data.images import ImageBatch, ImageSet
 from domains.vision.methods.answers import labels_of
@@ -34,7 +35,10 @@ class HydraSettings(VisionSettings):
         temperature: > 0.
         mode: which classes are paired: "arbitrary" any two of the batch, "distinct" always two, "identical" each with
             itself, which is supervised contrast.
-        gate: whether a gate opens dimensions; without it arbitrary pairs contradict each other (the paper's ablation).
+        gate: whether a gate opens dimensions. Without it arbitrary pairs contradict each other, and a row learns only
+            from its own class not being among its negatives.
+        loss: "SupConLoss", without a gate, takes each row for one of its partner class: SupCon fed arbitrary pairs, which
+            the paper's code compares with, or plain SupCon with the mode "identical".
         label_dim: width of the gate's label embeddings.
         gate_hidden: width of the gate's hidden layer.
         fuse: "mean" of the two label embeddings, or "product" of the gates of both.
@@ -53,6 +57,7 @@ class HydraSettings(VisionSettings):
     temperature: float = 0.1
     mode: Literal["arbitrary", "distinct", "identical"] = "arbitrary"
     gate: bool = True
+    loss: Literal["ClassPairContrastiveLoss", "SupConLoss"] = "ClassPairContrastiveLoss"
     label_dim: int = 512
     gate_hidden: int = 1024
     fuse: Literal["mean", "product"] = "mean"
@@ -68,8 +73,11 @@ class HydraSettings(VisionSettings):
         check_not_negative("gate_penalty", self.gate_penalty)
         for name in ("repeats", "hidden", "projection", "label_dim", "gate_hidden"):
             check_at_least(name, getattr(self, name), 1)
+        check_choice("loss", self.loss, ("ClassPairContrastiveLoss", "SupConLoss"))
         if self.gate_penalty and not self.gate:
             raise ValueError("gate_penalty is given, but there is no gate (gate=False)")
+        if self.loss == "SupConLoss" and (self.gate or self.include_self):
+            raise ValueError("loss='SupConLoss' has no gate and no pairs of a row with itself; pass gate=False")
         if self.sampler == "none" and self.sampler_settings:
             raise ValueError("sampler_settings are given, but no sampler")
 
@@ -85,7 +93,13 @@ class HydraHead(ProjectionHead):
 
     def __init__(self, in_dim: int, hidden_dim: int, out_dim: int) -> None:
         super().__init__(in_dim, hidden_dim, out_dim, norm="batch")
-        self.last = nn.Sequential(nn.Linear(hidden_dim, out_dim, bias=False), nn.LayerNorm(out_dim))
+        self.last = nn.Linear(hidden_dim, out_dim, bias=False)
+        self.norm = nn.LayerNorm(out_dim)
+
+    def encode(self, x: Float[Tensor, "n d"], stage: str = "projection") -> Float[Tensor, "n e"]:
+        """The feature at one depth, see `core.heads.ProjectionHead`; only the projection is normalised."""
+        rows = super().encode(x, stage)
+        return self.norm(rows) if stage == "projection" else rows
 
 
 class Hydra(VisionMethod[HydraSettings]):
@@ -119,7 +133,7 @@ class Hydra(VisionMethod[HydraSettings]):
             self.gate = FeatureGate(self.num_classes, s.projection, s.label_dim, s.gate_hidden, s.fuse)
         self.partners = ClassPairSampler(s.mode, self.num_classes, generator=self.generator)
         self.probe = nn.Linear(self.out_dim, self.num_classes)
-        self.contrast = GatheredLoss(
+        self.pairs = GatheredLoss(
             ClassPairContrastiveLoss(
                 temperature=s.temperature,
                 variant=s.variant,
@@ -128,6 +142,7 @@ class Hydra(VisionMethod[HydraSettings]):
                 empty="zero",
             )
         )
+        self.groups = GatheredLoss(SupConLoss(temperature=s.temperature))
 
     def training_step(self, batch: ImageBatch, batch_idx: int) -> Tensor:
         """Contrast of fresh views in their gates, and the probe's cross-entropy; scalar."""
@@ -137,7 +152,8 @@ class Hydra(VisionMethod[HydraSettings]):
         z = self.head(h)
         partner = self.partners(own)
         gate = torch.ones_like(z) if self.gate is None else self.gate(own, partner)
-        contrast = self.contrast(z, own, partner, gate)
+        supervised = s.loss == "SupConLoss"
+        contrast = self.groups(z, partner) if supervised else self.pairs(z, own, partner, gate)
         probe = cross_entropy(self.probe(h if s.sup_loss else h.detach()).float(), own)
         parts = {"contrast": contrast, "probe": probe}
         if self.gate is not None:

@@ -240,14 +240,16 @@ class Objective(nn.Module):
         return found[takes]
 
     def _pairs(self, z: Tensor, batch: ImageBatch) -> Tensor:
+        value: Tensor
         if len(z) > 2:
-            return PairwiseAggregation(self.loss)(z)
+            value = PairwiseAggregation(self.loss)(z)
+            return value
         options: dict[str, Tensor] = {}
         if self.queue is not None and self.queue.filled > 0:
             options["negatives"] = self.queue.tensor()[: self.queue.filled]
         if self.mixer is not None and self.active:
             options["extra_similarities"] = self._mixed(z)
-        value: Tensor = self.loss(z[0], z[1], **options)
+        value = self.loss(z[0], z[1], **options)
         if self.queue is not None and self.training:
             self.queue.update(z[1].detach())
         return value

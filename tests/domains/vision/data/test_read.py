@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from sklearn.neighbors import KNeighborsClassifier
+from scipy.stats import mode
+from sklearn.neighbors import NearestNeighbors
 
 from core.data import catalogue
 from core.errors import UserError
@@ -41,8 +42,8 @@ def neighbours_accuracy(images, train, test, *labels):
     """Of the majority of the 5 nearest raw images, for each kind of label."""
     flat = images.images.flatten(1).numpy().astype(np.float32)
     columns = torch.stack(labels, 1).numpy()
-    found = KNeighborsClassifier(5).fit(flat[train], columns[train]).predict(flat[test])
-    return (found.reshape(len(test), -1) == columns[test]).mean(0)
+    nearest = NearestNeighbors(n_neighbors=5).fit(flat[train]).kneighbors(flat[test], return_distance=False)
+    return [(mode(column[train][nearest], axis=1).mode == column[test]).mean() for column in columns.T]
 
 
 @pytest.mark.data
@@ -53,7 +54,7 @@ def test_raw_pixels_of_cifar10_score_as_published(real):
     assert images.labels[~images.test].bincount().tolist() == [1100] * 10
     assert images.labels[images.test].bincount().tolist() == [200] * 10
     train, test = (~images.test).nonzero().flatten(), images.test.nonzero().flatten()[:500]
-    assert neighbours_accuracy(images, train, test, images.labels) == pytest.approx(0.28, abs=0.02)
+    assert neighbours_accuracy(images, train, test, images.labels)[0] == pytest.approx(0.28, abs=0.02)
 
 
 @pytest.mark.data
@@ -61,7 +62,7 @@ def test_raw_pixels_of_cifar10_score_as_published(real):
 def test_raw_pixels_of_mnist_score_as_published(real):
     images = read_images("vision/mnist_25k")
     train, test = (~images.test).nonzero().flatten()[:5000], images.test.nonzero().flatten()
-    assert neighbours_accuracy(images, train, test, images.labels) == pytest.approx(0.91, abs=0.02)
+    assert neighbours_accuracy(images, train, test, images.labels)[0] == pytest.approx(0.91, abs=0.02)
 
 
 @pytest.mark.data

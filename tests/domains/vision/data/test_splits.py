@@ -45,6 +45,8 @@ def test_single_and_unknown_images_stay_for_training():
     rows = splits.test_rows(images([0] * 10 + [1] + [2] * 10 + [-1, -1]), 0.5, 0)
     assert len(rows) == 10
     assert not set(rows.tolist()) & {10, 21, 22}
+    few = images([0] * 4 + list(range(1, 9)))
+    assert all(max(splits.test_rows(few, 0.5, seed)) < 4 for seed in range(20))
 
 
 @pytest.mark.parametrize("data", [images(count=10), images(list(range(10))), images([-1] * 9 + [0])])

@@ -37,7 +37,7 @@ def test_it_beats_its_untrained_start(tmp_path):
     start = run("cross_entropy", data, tmp_path / "start", epochs=0).scores
     end = run("cross_entropy", data, tmp_path / "end", epochs=6).scores
     assert end["classifier accuracy"] > start["classifier accuracy"] + 0.4
-    assert list(end)[0] == "classifier accuracy"
+    assert next(iter(end)) == "classifier accuracy"
 
 
 def test_the_loss_is_cross_entropy_of_one_view():
@@ -99,12 +99,12 @@ def test_what_is_no_start_is_refused(simclr, tmp_path):
         build("cross_entropy", data, pretrained=str(simclr), depth=18, stem="medium")
     broken = shutil.copytree(simclr / "model", tmp_path / "broken")
     (broken / "model.safetensors").write_bytes(b"nothing")
-    with pytest.raises(UserError, match="pretrained .*damaged"):
+    with pytest.raises(UserError, match=r"pretrained .*damaged"):
         build("cross_entropy", data, pretrained=str(broken))
     other = tmp_path / "other"
     other.mkdir()
     (other / "config.json").write_text('{"format": 1, "method": "grace", "settings": {}, "input": {}}')
-    with pytest.raises(UserError, match="pretrained .*unknown vision method 'grace'"):
+    with pytest.raises(UserError, match=r"pretrained .*unknown vision method 'grace'"):
         build("cross_entropy", data, pretrained=str(other))
 
 

@@ -22,10 +22,10 @@ LEARN = {
 }
 # queue, prototypes, steady rates and mixers have state of their own; each must be in the checkpoint
 STATEFUL = {
-    "moco": {"queue": 64, "ema_schedule": "cosine", "sampler": "hard_negative_mixing", "oracle": True,
+    "moco": {"queue": 48, "ema_schedule": "cosine", "sampler": "hard_negative_mixing", "oracle": True,
              "sampler_settings": {"n_hard": 8, "n_pair": 4, "n_query": 2}, "mixing_warmup": 0.3},
     "simsiam": {"sampler": "hallucinator"},
-    "swav": {"queue": 64, "queue_from": 1, "local_crops": 1, "freeze_epochs": 2},
+    "swav": {"queue": 48, "queue_from": 1, "local_crops": 1, "freeze_epochs": 2},
 }  # fmt: skip
 
 
@@ -39,18 +39,15 @@ def test_the_loss_decreases_on_256_images_within_20_steps(name, tmp_path):
 
 
 @pytest.mark.parametrize("name", FRAMES)
-@pytest.mark.parametrize("stateful", [False, True])
-def test_a_resumed_run_is_one_that_never_stopped(name, stateful, tmp_path):
-    if stateful and name not in STATEFUL:
-        pytest.skip("has no state beside its weights")
-    settings = {"epochs": 4, "lr": 1e-2, **(STATEFUL[name] if stateful else {})}
-    data = digits().select(torch.arange(96))
+def test_a_resumed_run_is_one_that_never_stopped(name, tmp_path):
+    settings = {"epochs": 4, "lr": 1e-2, **STATEFUL.get(name, {})}
+    data = digits().select(torch.arange(64))
     whole, losses = train(name, tmp_path / "whole", data=data, **settings)
     with pytest.raises(KeyboardInterrupt):
         train(name, tmp_path / "cut", data=data, callbacks=[Stop(2)], **settings)
-    resumed, rest = train(name, tmp_path / "cut", data=data, seed=0, resume=True, **settings)
+    resumed, rest = train(name, tmp_path / "cut", data=data, resume=True, **settings)
     assert rest.values == losses.values[-len(rest.values) :]
-    assert len(rest.values) == 6
+    assert len(rest.values) == 4
     mine, theirs = whole.state_dict(), resumed.state_dict()
     assert mine.keys() == theirs.keys()
     assert all(torch.equal(mine[key], theirs[key]) for key in mine)
@@ -159,7 +156,7 @@ def test_the_settings_of_lars_reach_it(tmp_path):
 def test_a_few_seconds_of_training_beat_the_untrained_start(name, tmp_path):
     data = embedded("digits")
     train_part, test_part = data.select(~data.test), data.select(data.test)
-    settings = {"width": 8, "batch_size": 128, "hidden": 64, "projection": 64, "epochs": 12, **LEARN[name]}
+    settings = {"width": 8, "batch_size": 128, "hidden": 64, "projection": 64, "epochs": 8, **LEARN[name]}
     settings |= {"spec": {**SPEC, "num_images": len(train_part)}}
 
     def knn(method):

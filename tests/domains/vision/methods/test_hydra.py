@@ -5,7 +5,7 @@ import torch
 from torch.nn.functional import cross_entropy
 
 from core.errors import UserError
-from core.losses import class_pair_contrastive
+from core.losses import class_pair_contrastive, sup_con
 from core.training.artifact import load_method
 from domains.vision import METHODS
 from tests.domains.vision.methods.runs import build, digits, memorise, run, same_after_resuming
@@ -62,11 +62,20 @@ def test_identical_pairs_without_a_gate_contrast_one_positive_at_a_time():
     assert loss.item() == pytest.approx(float(torch.stack(terms).mean() + probe), rel=1e-4)
 
 
+@pytest.mark.parametrize("mode", ["arbitrary", "identical"])
+def test_sup_con_can_be_fed_the_partners(mode):
+    method, loss, h, own, partner = stepped(gate=False, loss="SupConLoss", mode=mode)
+    assert torch.equal(own, partner) == (mode == "identical")
+    torch.testing.assert_close(
+        loss, sup_con(method.head(h), partner, temperature=0.1) + cross_entropy(method.probe(h), own)
+    )
+
+
 @pytest.mark.parametrize("sup_loss", [False, True])
 def test_the_probe_moves_the_backbone_only_if_asked(sup_loss):
     data = digits(64)
     method = build("hydra", data, sup_loss=sup_loss)
-    method.contrast.forward = lambda z, *_: 0.0 * z.sum()
+    method.pairs.forward = lambda z, *_: 0.0 * z.sum()
     method.training_step(data.batch(torch.arange(16)), 0).backward()
     moved = max(float(p.grad.abs().max()) for p in method.encoder.parameters())
     assert (moved > 0) == sup_loss
@@ -112,6 +121,8 @@ def test_both_names_are_one_method():
         ({"repeats": 0}, "repeats must be at least 1"),
         ({"gate_penalty": -0.1}, "gate_penalty"),
         ({"gate": False, "gate_penalty": 0.1}, "there is no gate"),
+        ({"loss": "SupConLoss"}, "pass gate=False"),
+        ({"loss": "NTXentLoss"}, "loss must be one of"),
         ({"sampler_settings": {"samples_per_class": 2}}, "but no sampler"),
     ],
 )
@@ -154,12 +165,14 @@ def test_resuming_is_exact(tmp_path):
 
 @pytest.mark.slow
 def test_arbitrary_pairs_need_the_gate(tmp_path):
-    """The paper's claim: with the gate they teach the classes, without it they hardly do."""
+    """The paper's claim: with the gate they teach the classes, SupCon learns nothing from them."""
     small = {"width": 8, "recipe": "digits", "lr": 3e-3, "batch_size": 128, "warmup": 1.0, "epochs": 15}
     small |= {"hidden": 256, "projection": 64, "label_dim": 64, "gate_hidden": 128}
+    ways = {"gated": {}, "ungated": {"gate": False}, "SupCon": {"gate": False, "loss": "SupConLoss"}}
     found = {
-        gate: run("hydra", digits(800, 300), tmp_path / str(gate), gate=gate, variant="quadratic", **small).scores
-        for gate in (True, False)
+        way: run("hydra", digits(800, 300), tmp_path / way, variant="quadratic", **small, **settings).scores
+        for way, settings in ways.items()
     }
-    assert found[True]["accuracy"] > found[False]["accuracy"] + 0.04
-    assert found[True]["online probe accuracy"] > found[False]["online probe accuracy"] + 0.1
+    for way, accuracy, probe in (("ungated", 0.04, 0.1), ("SupCon", 0.1, 0.25)):
+        assert found["gated"]["accuracy"] > found[way]["accuracy"] + accuracy
+        assert found["gated"]["online probe accuracy"] > found[way]["online probe accuracy"] + probe

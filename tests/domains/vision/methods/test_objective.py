@@ -142,7 +142,7 @@ def test_what_cannot_be_is_said_by_name(settings, message):
 
 def test_labels_and_targets_that_are_missing_are_named():
     bare = ImageBatch(known().images, known().index)
-    with pytest.raises(UserError, match="^SupConLoss needs a label for every image"):
+    with pytest.raises(UserError, match=r"^SupConLoss needs a label for every image"):
         objective("sup_con")(Z, bare)
     with pytest.raises(UserError, match="SupCRLoss needs a number for every image"):
         objective("sup_cr")(Z, bare)

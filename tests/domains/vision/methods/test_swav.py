@@ -11,13 +11,6 @@ from core.losses import swapped_assignment
 from tests.domains.vision.methods.frames import batch, build, train
 
 
-def redo(method, state):
-    """Projections of the crops that a step drew; the same shape for every crop."""
-    method.generator.set_state(state)
-    crops = method.make_views(batch().images)
-    return [method.head(method.encoder(crop)) for crop in crops]
-
-
 def test_the_value_is_that_of_the_swapped_codes():
     method = build("swav")
     state = method.generator.get_state()
@@ -39,10 +32,7 @@ def test_small_crops_are_smaller_and_predict_only():
     assert [tuple(crop.shape[2:]) for crop in crops] == [(8, 8)] * 2 + [(4, 4)] * 3
     assert method.loss.assign_crops == (0, 1)
     assert method.crops.groups[-1].recipe.crop_scale == (0.05, 0.14)
-    assert [tuple(c.shape[2:]) for c in build("swav", local_crops=1, local_size=5).make_views(batch().images)][2] == (
-        5,
-        5,
-    )
+    assert build("swav", local_crops=1, local_size=5).make_views(batch().images)[2].shape[2:] == (5, 5)
     method.training_step(batch(), 0).backward()
     assert method.prototypes.weights[0].grad.abs().sum() > 0
 
