@@ -1,5 +1,6 @@
 """The cells of the parts that are more than training one method: suppression, regression, heads, transfer."""
 
+import time
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -7,6 +8,7 @@ from typing import Any
 
 from benchmarks.vision import projection, regression, suppression, transfer
 from benchmarks.vision.budget import BUDGETS
+from benchmarks.vision.records import CPU
 from benchmarks.vision.trained import few, untrained
 from core.reporting import Cell, System
 from core.reporting.records import Role
@@ -42,6 +44,17 @@ def _leading(scores: dict[str, float], name: str) -> dict[str, float]:
     return {"accuracy": scores[name], **scores}
 
 
+def _timed(run: Callable[[Cell], Scores]) -> Callable[[Cell], Scores]:
+    """The same with the processor seconds that it took."""
+
+    def timed(cell: Cell) -> Scores:
+        started = time.process_time()
+        found, settings = run(cell)
+        return {**found, CPU: time.process_time() - started}, settings
+
+    return timed
+
+
 def suppression_part(profile: str, seeds: int | None, folder: Path) -> Part:
     """MCL on digits drawn over pictures, beside plain runs and their ensemble."""
     names = [suppression.UNTRAINED, "one plain run", suppression.MULTISTAGE, suppression.ENSEMBLE]
@@ -55,7 +68,7 @@ def suppression_part(profile: str, seeds: int | None, folder: Path) -> Part:
         )
         return _leading(found, "accuracy mean"), budget
 
-    return cells, run
+    return cells, _timed(run)
 
 
 @lru_cache(maxsize=1)
@@ -89,7 +102,7 @@ def regression_part(profile: str, seeds: int | None, folder: Path) -> Part:
         )
         return found, values
 
-    return cells, run
+    return cells, _timed(run)
 
 
 _TABLE_ONLY = ("SupCon of equal targets",)
@@ -126,7 +139,7 @@ def heads_part(profile: str, seeds: int | None, folder: Path) -> Part:
             )
         return _leading(found, "accuracy pre, clean"), budget
 
-    return cells, run
+    return cells, _timed(run)
 
 
 @lru_cache(maxsize=1)
@@ -155,7 +168,7 @@ def transfer_part(profile: str, seeds: int | None, folder: Path) -> Part:
             method = source
         return _leading(transfer.transfer_scores(method, cell.seed, data=data), "accuracy mean"), budget
 
-    return cells, run
+    return cells, _timed(run)
 
 
 _SOURCES = {"SimCLR on cifar10_13k": "SimCLR (NT-Xent)", "MoCo v2 on cifar10_13k": "MoCo v2"}

@@ -35,8 +35,8 @@ def projection_cell(
     """Train SimCLR with a head, probe what goes into it, its hidden layers and what comes out.
 
     Probes learn on clean images: the linear one, which sees standardised rows, so that no fixed weights of the features
-    matter to it, and kNN by cosine, to which they do. Shifted images are the test images under each of `domains.vision.data.compose.SHIFTS`,
-    all together.
+    matter to it, and kNN by cosine, to which they do. Shifted images are the test images under each of
+    `domains.vision.data.compose.SHIFTS`, all together.
 
     Args:
         head: a key of `HEADS`.

@@ -16,7 +16,7 @@ from benchmarks.vision.claims import claim_records, row_verdicts
 from benchmarks.vision.parts import FURTHER, TIMED
 from benchmarks.vision.plan import PARTS, plan, settings_of
 from benchmarks.vision.published import PUBLISHED
-from benchmarks.vision.records import part_records
+from benchmarks.vision.records import CPU, part_records
 from core.errors import UserError, unknown_name
 from core.evaluation import alignment, effective_rank, uniformity
 from core.registry import resolve
@@ -133,7 +133,7 @@ def run_cell(cell: Cell, profile: str, folder: Path) -> tuple[dict[str, float], 
     )
     seconds = time.process_time() - started
     geometry = _geometry(load_method(run_folder, METHODS), task.load(name), cell.seed)
-    scores = {**result.scores, **geometry, "CPU s": seconds}
+    scores = {**result.scores, **geometry, CPU: seconds}
     return {**scores, **_last_logged(run_folder / "metrics.csv")}, asdict(settings)
 
 
@@ -165,7 +165,7 @@ def _raw_pixels(data: ImageSet, seed: int) -> dict[str, float]:
     directions = directions[:, -_COMPONENTS:]
     features = [(part - mean) @ directions for part in rows]
     found = score_classes(features[0], train_set.labels, features[1], test_set.labels, _EVALUATION, seed)
-    return {**found, "CPU s": time.process_time() - started}
+    return {**found, CPU: time.process_time() - started}
 
 
 def _geometry(method: Any, data: ImageSet, seed: int) -> dict[str, float]:

@@ -41,14 +41,18 @@ def run_domain(domain: Domain, words: Sequence[str]) -> int:
 
 
 def run_command(prefix: str, command: Command, words: Sequence[str]) -> int:
-    """Run a function from its typed signature: parameters without default are positional unless keyword-only."""
+    """Run a function from its typed signature: parameters without default are positional unless keyword-only.
+
+    A parameter whose flag is a word of Python ends in an underscore, which the flag leaves out: ``in_`` for ``--in``.
+    """
     if "-h" in words or "--help" in words:
         parser = _parser_for(prefix, command)
         print(parser.format_help())
         return 0
     parser = _parser_for(prefix, command)
-    arguments = parser.read(words).as_dict()
-    resolve(command.target)(**arguments)
+    given = parser.read(words).as_dict()
+    function = resolve(command.target)
+    function(**{name: given[name.rstrip("_")] for name in inspect.signature(function).parameters})
     return 0
 
 
@@ -67,7 +71,8 @@ def _parser_for(prefix: str, command: Command) -> CommandParser:
             options["default"] = parameter.default
         elif not positional:
             options["required"] = True
-        parser.add_argument(name if positional else f"--{name}", **options)
+        word = name.rstrip("_")
+        parser.add_argument(word if positional else f"--{word}", **options)
     return parser
 
 

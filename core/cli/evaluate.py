@@ -36,7 +36,7 @@ def run_evaluate(domain: Domain, words: Sequence[str]) -> int:
         print(parser.format_help())
         return 0
     chosen = parser.read(words)
-    from core.training import load_method, resolve_settings
+    from core.training import ReadingTask, load_method, resolve_settings
 
     task = resolve(domain.task)()
     registry = resolve(domain.methods)
@@ -45,6 +45,9 @@ def run_evaluate(domain: Domain, words: Sequence[str]) -> int:
         method = load_method(folder, registry)
         config = _metadata(Path(folder)).get("config", {})
         evaluation = resolve_settings(task.evaluation_settings, (f"metadata of {folder}", config.get("evaluate", {})))
+        if isinstance(task, ReadingTask):
+            stored = config.get("read", {}) if chosen.data is None else {}  # a table of labels goes with its own data
+            task.reading = resolve_settings(task.read_settings, (f"metadata of {folder}", stored))
         data = task.load(chosen.data if chosen.data is not None else config.get("data"))
         seed = chosen.seed if chosen.seed is not None else config.get("fit", {}).get("seed", 0)
         scores[folder] = task.evaluate(method, data, evaluation, seed)

@@ -61,7 +61,11 @@ class CommandParser(ArgumentParser):
 
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
         """Turn argparse's complaint into our own."""
-        raise UserError(_tidy(message)) from ex
+        listed, colon, names = message.rpartition("arguments are required: ")
+        if colon:
+            flags = self._flags()
+            names = ", ".join(f"--{name}" if f"--{name}" in flags else name for name in names.split(", "))
+        raise UserError(_tidy(listed + colon + names)) from ex
 
     def read(self, words: Sequence[str]) -> Namespace:
         """Parse; ``--weight-decay`` and ``--weight_decay`` are the same flag.

@@ -53,10 +53,11 @@ def run_train(domain: Domain, words: Sequence[str]) -> int:
         raise UserError(f"the method comes first: counterpoint {domain.name} train METHOD {name} ...")
     settings_class = registry.settings(name)
     from core.distributed import rank
-    from core.training import FitSettings, resolve_settings, train
+    from core.training import FitSettings, ReadingTask, resolve_settings, train
 
     task = resolve(domain.task)()
-    groups = {
+    groups: dict[tuple[str, str], type] = {
+        **({("how the data are read", "read."): task.read_settings} if isinstance(task, ReadingTask) else {}),
         ("what is learned", ""): settings_class,
         ("how it is scored", "evaluate."): task.evaluation_settings,
         ("how it is run", ""): FitSettings,
@@ -67,7 +68,13 @@ def run_train(domain: Domain, words: Sequence[str]) -> int:
         return 0
     chosen = parser.read(words[1:])
     file = dict(read_yaml(chosen.config)) if chosen.config else {}
-    file_evaluation = file.pop("evaluate", {})
+    file_evaluation, file_reading = file.pop("evaluate", {}), file.pop("read", {})
+    if isinstance(task, ReadingTask):
+        task.reading = resolve_settings(
+            task.read_settings,
+            (f"file {chosen.config}", file_reading),
+            ("command line", _given(chosen, [f.name for f in fields(task.read_settings)], "read.")),
+        )
     preset = _choose_preset(domain, chosen.preset, chosen.data)
     preset_settings, preset_evaluation = read_preset(domain.catalogue, preset, name) if preset else ({}, {})
     fit_names = [f.name for f in fields(FitSettings)]

@@ -17,7 +17,7 @@ from core.reporting.records import ResultRecord
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["embedding_plot", "figure_svg", "growth_plot", "score_plot"]
+__all__ = ["embedding_map", "embedding_plot", "figure_svg", "growth_plot", "score_plot"]
 
 # Okabe and Ito 2008
 PALETTE = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442", "#000000")
@@ -104,7 +104,7 @@ def embedding_plot(
     """
     if len(embeddings) < 3:
         raise UserError(f"a picture needs at least 3 embeddings, got {len(embeddings)}")
-    points, how = _project(np.asarray(embeddings, dtype=np.float64), seed)
+    points, how = embedding_map(embeddings, seed=seed)
     figure = Figure(figsize=(7.4, 5.6), layout="constrained")
     axes = figure.subplots()
     names = sorted({n for n in labels if n is not None}) if labels is not None else []
@@ -127,12 +127,24 @@ def embedding_plot(
         figure.savefig(file, format="png", dpi=140)
 
 
-def _project(x: NDArray[Any], seed: int) -> tuple[NDArray[Any], str]:
+def embedding_map(embeddings: NDArray[Any], *, seed: int = 0) -> tuple[NDArray[Any], str]:
+    """Embeddings laid out in the plane: t-SNE for 3 to 5,000 rows, else the first two principal components.
+
+    Args:
+        embeddings: (n, d), at least 1 row.
+        seed: of t-SNE.
+
+    Returns:
+        (n, 2) points, and the name of the axes. Rows that are all equal lie at the origin.
+    """
     from sklearn.decomposition import PCA
     from sklearn.manifold import TSNE
 
+    x = np.asarray(embeddings, dtype=np.float64)
+    if (x == x[0]).all():
+        return np.zeros((len(x), 2)), "principal component"
     start = PCA(min(50, *x.shape), random_state=seed).fit_transform(x)
-    if len(x) > _TSNE_ROWS or start.shape[1] < 2:
+    if not 3 <= len(x) <= _TSNE_ROWS or start.shape[1] < 2:
         flat = start if start.shape[1] > 1 else np.column_stack([start, np.zeros(len(start))])
         return flat[:, :2], "principal component"
     perplexity = min(30.0, (len(x) - 1) / 3)

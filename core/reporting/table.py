@@ -32,15 +32,32 @@ def tables(records: Sequence[ResultRecord]) -> list[Table]:
     """One table per data set (and profile), its systems in the order of the records.
 
     The first metric leads: mean ± standard deviation over seeds, the published number beside it, the verdict on the
-    claim "above SGC-smoothed features and the untrained encoder", seconds and peak extra memory of one seed. Metrics
-    after it get a column each. A published number from another setting says "not comparable". A row below the best
-    control says so. A table of costs (lower is better, and no claims) has no columns of seconds and memory and no such
-    notes.
+    row's claim (which the study's page of the documentation names), seconds and peak extra memory of one seed. Metrics
+    after it get a column each. Records of the metric "difference" are claims, one a row, with their source. A published
+    number from another setting says "not comparable". Rows below the best control are named. A table of costs (lower is
+    better, and no claims) has no columns of seconds and memory and no such notes.
     """
     groups: dict[tuple[str, str, str], list[ResultRecord]] = {}
     for record in records:
         groups.setdefault((record.profile, record.dataset, record.split), []).append(record)
-    return [_table(group) for group in groups.values()]
+    return [_claims(group) if group[0].metric == "difference" else _table(group) for group in groups.values()]
+
+
+def _claims(records: list[ResultRecord]) -> Table:
+    """Differences between systems that papers claim to be above 0; settings say of which score and in which unit."""
+    rows = []
+    for record in records:
+        score, minus, unit = (str(record.settings.get(key, "")) for key in ("metric", "minus", "unit"))
+        of = f"{score} less {minus}" if minus else score
+        published = record.published
+        value = "" if published is None or published.value is None else f"{published.value:+g}"
+        shown = f"{shown_value(record)}" + (" points" if unit == "points" else "")
+        source = "" if published is None else published.source
+        rows.append((record.system, of, shown, value, record.verdict or "", source, str(len(record.values))))
+    reasons = {r.published.why for r in records if r.published and r.published.value is not None and r.published.why}
+    notes = tuple(f"Published differences are not comparable ({reason})." for reason in sorted(reasons))
+    columns = ("claim", "of", "difference", "published", "verdict", "source", "seeds")
+    return Table(f"{records[0].dataset} ({records[0].split})", columns, tuple(rows), frozenset(), notes)
 
 
 def _table(records: list[ResultRecord]) -> Table:
@@ -56,7 +73,8 @@ def _table(records: list[ResultRecord]) -> Table:
     controls = [score for name, score in scores.items() if leading[name].role in ("baseline", "untrained")]
     rows: list[tuple[str, ...]] = []
     best: set[int] = set()
-    notes: list[str] = []
+    short: list[str] = []
+    apart: dict[str, list[str]] = {}
     with_claims = any(r.published or r.verdict for r in leading.values())
     # without claims it is time or memory that the table is about, and a floor in it is no control to be reached
     costs_lead = sign < 0 and not with_claims
@@ -73,10 +91,16 @@ def _table(records: list[ResultRecord]) -> Table:
             best.add(len(rows))
         below = name in scores and bool(controls) and scores[name] < max(controls)
         if lead and lead.role == "method" and below and not costs_lead:
-            notes.append(f"{name} does not reach the best control here.")
+            short.append(name)
         if lead and lead.published and not lead.published.comparable:
-            notes.append(f"{name}: the published number is not comparable ({lead.published.why}).")
+            apart.setdefault(lead.published.why, []).append(name)
         rows.append(tuple(cells))
+    notes = []
+    if short:
+        notes.append(f"{', '.join(short)} {'do' if len(short) > 1 else 'does'} not reach the best control here.")
+    for why, names in apart.items():
+        many = "numbers are" if len(names) > 1 else "number is"
+        notes.append(f"{', '.join(names)}: the published {many} not comparable ({why}).")
     columns = ["system", "role", first]
     columns += ["published", "verdict"] if with_claims else []
     columns += [*rest, *([] if costs_lead else ["seconds", "MB"]), "seeds"]

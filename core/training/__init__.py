@@ -12,7 +12,7 @@ from core.training.presets import preset_names, read_preset, read_yaml
 from core.training.run_folder import RunFolder
 from core.training.seeding import seed_everything
 from core.training.settings import FitSettings, resolve_settings
-from core.training.task import Task, WatchedTask
+from core.training.task import ReadingTask, Task, WatchedTask
 
 __all__ = [
     "LARS",
@@ -23,6 +23,7 @@ __all__ = [
     "Method",
     "MethodSettings",
     "OnlineEvaluation",
+    "ReadingTask",
     "RunFolder",
     "RunResult",
     "Task",

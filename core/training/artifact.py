@@ -11,7 +11,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from core.atomic import atomic_folder
-from core.errors import UserError
+from core.errors import UserError, unknown_name
 from core.registry import Registry
 from core.training.method import Method
 from core.training.settings import resolve_settings
@@ -89,6 +89,9 @@ def load_method(folder: str | Path, registry: Registry) -> Method[Any]:
     if not (folder / "config.json").is_file() and (folder / "model" / "config.json").is_file():
         folder = folder / "model"
     config = read_config(folder)
+    if config["method"] not in registry:
+        reason = unknown_name(registry.kind, config["method"], registry.names())
+        raise UserError(f"{folder} holds a model that is none of these: {reason}")
     settings = resolve_settings(registry.settings(config["method"]), (str(folder / "config.json"), config["settings"]))
     weights = folder / "model.safetensors"
     if not weights.is_file():

@@ -18,7 +18,7 @@ from core.training.method import Method, MethodSettings
 from core.training.run_folder import RunFolder
 from core.training.seeding import seed_everything
 from core.training.settings import FitSettings
-from core.training.task import Task, WatchedTask
+from core.training.task import ReadingTask, Task, WatchedTask
 
 __all__ = ["RunResult", "commit", "train"]
 
@@ -94,11 +94,14 @@ def train(
         "evaluate": asdict(evaluation),
         "fit": asdict(fit_settings),
     }
-    # data and module come before the folder, so that bad data and bad settings leave nothing behind
+    if isinstance(task, ReadingTask):
+        config["read"] = asdict(task.reading)
+    # data, module and loader come before the folder, so that bad data and bad settings leave nothing behind
     loaded = task.load(data)
     generator = seed_everything(fit_settings.seed)
     try:
         method = task.build(name, settings, loaded, generator)
+        loader = task.loader(method, loaded, evaluation, fit_settings.seed)
     except ValueError as error:
         raise UserError(str(error)) from error
     rank_zero_only(run.open)(config, resume=resume)  # the other processes would find the folder taken by the first
@@ -111,7 +114,7 @@ def train(
     started = time.monotonic()
     result = fit(
         method,
-        task.loader(method, loaded, evaluation, fit_settings.seed),
+        loader,
         folder=folder,
         settings=fit_settings,
         callbacks=[*watching, *callbacks],

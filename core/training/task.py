@@ -10,7 +10,7 @@ from lightning.pytorch import Callback
 
 from core.training.method import Method, MethodSettings
 
-__all__ = ["Task", "WatchedTask"]
+__all__ = ["ReadingTask", "Task", "WatchedTask"]
 
 
 @runtime_checkable
@@ -48,3 +48,13 @@ class WatchedTask(Task, Protocol):
 
     def callbacks(self, method: Method[Any], data: Any, evaluation: Any, seed: int) -> Sequence[Callback]:
         """What looks on while a method learns, such as a cheap score every few epochs (`OnlineEvaluation`)."""
+
+
+@runtime_checkable
+class ReadingTask(Task, Protocol):
+    """A task whose reader can be told something: ``--read.FIELD`` on the command line, stored with the run."""
+
+    read_settings: type
+    """Frozen dataclass of what the reader can be told."""
+    reading: Any
+    """What ``load`` follows, of type ``read_settings``."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from core.plugins import Domain
+from core.plugins import Command, Domain
 
 __all__ = ["DOMAIN", "EMBEDDED"]
 
@@ -19,4 +19,24 @@ DOMAIN = Domain(
     task="domains.vision.task:VisionTask",
     catalogue="domains.vision",
     embedded=EMBEDDED,
+    commands=(
+        Command(
+            "embed",
+            "write one vector per image to a file, with an optional map of thumbnails",
+            "counterpoint vision embed digits --model runs/first --out digits.parquet --plot digits.png",
+            "domains.vision.jobs:embed_command",
+        ),
+        Command(
+            "neighbours",
+            "list the images that are most similar to one image",
+            "counterpoint vision neighbours 17 --model runs/first --in digits --k 5 --plot similar.png",
+            "domains.vision.neighbours:neighbours_command",
+        ),
+        Command(
+            "duplicates",
+            "list groups of near-copies; nothing is deleted",
+            "counterpoint vision duplicates digits --threshold 8 --out copies.csv",
+            "domains.vision.duplicates:duplicates_command",
+        ),
+    ),
 )

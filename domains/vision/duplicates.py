@@ -3,7 +3,6 @@
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -35,7 +34,7 @@ HASH_PIXELS = 64
 """Side that images are brought to before they are hashed."""
 BITS = 24
 """Bits that near-copies differ in, at most: half and double size, and most strong compressions, stay within."""
-APART = 0.01
+APART = 0.002
 """1 - cosine of near-copies, at most."""
 LEAST_ENTROPY = 0.05
 """In nats: below it an image is of one colour but for 1 % of its pixels, and its hash says nothing."""
@@ -86,7 +85,8 @@ def duplicates(data: ImageSet, *, model: VisionMethod[Any] | None = None, thresh
         data: the images. For hashes, best 64 pixels a side.
         model: compare embeddings instead of hashes.
         threshold: the largest distance that still makes a near-copy. Without a model: bits of the 256 of a difference
-            hash of 16 x 16, a whole number from 0, by default 24. With a model: 1 - cosine, 0 to 2, by default 0.01.
+            hash of 16 x 16 of the grey image, a whole number from 0, by default 24. With a model: 1 - cosine, 0 to 2,
+            by default 0.002.
 
     Raises:
         UserError: a threshold out of range.
@@ -111,12 +111,12 @@ def _by_hash(data: ImageSet, limit: float) -> Copies:
         raise UserError(f"threshold must be a whole number of bits from 0 to {bits}, got {limit:g}")
     pixels = grey(data.images)
     codes = image_hash(pixels, hash_size=HASH_SIZE)
-    compared = torch.cat([entropy(part) for part in pixels.split(_BLOCK)]) >= LEAST_ENTROPY
+    compared = entropy(pixels) >= LEAST_ENTROPY
     kept = torch.arange(len(data))
     rows = kept[compared]
     if len(rows):
         chosen = RedundancyFilter(HammingDistance(bits), limit).fit(codes[rows]).representative_
-        kept = kept.scatter(0, rows, rows[chosen])
+        kept[compared] = rows[chosen]
     return Copies(kept, hamming_distance(codes, codes[kept]).float(), compared)
 
 
@@ -128,14 +128,15 @@ def duplicates_command(
     out: str | None = None,
     skip_broken: bool = False,
 ) -> None:
-    """List groups of near-copies. Of each group the first file in the order of names is marked as kept; nothing is
-    deleted.
+    """List groups of near-copies, with the file of each that would be kept: the first in the order of names.
+
+    Nothing is ever deleted.
 
     Args:
         folder: folder of images, .npz, or catalogue name.
         model: folder of a trained model, to compare embeddings; without one, hashes of the pixels are compared.
         threshold: largest distance of a near-copy: bits of 256 without a model (default 24), 1 - cosine with one
-            (default 0.01); 0 takes equal ones only.
+            (default 0.002); 0 takes equal ones only.
         out: CSV file with the columns group, file, kept, distance.
         skip_broken: leave out images that cannot be read, and name them.
     """
@@ -155,7 +156,8 @@ def duplicates_command(
         for position, row in enumerate(group)
     ]
     if rows:
-        print_table(("group", "file", "kept", "bits of 256" if method is None else "1 - cosine"), _shown(rows, method is None), f"near-copies in {folder}")
+        unit = "bits of 256" if method is None else "1 - cosine"
+        print_table(("group", "file", "kept", unit), _shown(rows, method is None), f"near-copies in {folder}")
     copies = len(rows) - len(groups)
     print(f"{copies} near-copies of {len(groups)} images among {len(data)}; nothing was deleted")
     if out is not None:

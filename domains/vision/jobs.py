@@ -35,6 +35,7 @@ class _InMemory(VisionTask):
     """The domain's task with images that are already there."""
 
     def __init__(self, given: ImageSet) -> None:
+        super().__init__()
         self.given = given
 
     def load(self, data: str | None) -> ImageSet:
@@ -133,7 +134,7 @@ def embed_command(folder: str, *, model: str, out: str, plot: str | None = None,
         folder: folder of images, .npz, or catalogue name.
         model: folder of the trained model.
         out: .parquet or .csv with the columns file (image where they have no names), label, target, e0, e1, ...; or
-            .npz with the arrays file, label, target, embedding. Label and target only where known.
+            .npz with the arrays name, label, target, embedding. Label and target only where known.
         plot: PNG file for a map of the embeddings with the images' thumbnails.
         skip_broken: leave out images that cannot be read, and name them.
     """
@@ -155,19 +156,22 @@ def embed_command(folder: str, *, model: str, out: str, plot: str | None = None,
 
 def _write(path: Path, data: ImageSet, h: np.ndarray) -> None:
     """The embeddings with what is known about each image."""
-    known: dict[str, Any] = {"file" if data.files else "image": names_of(data) if data.files else np.arange(len(data))}
+    known: dict[str, Any] = {}
     if data.labels is not None:
         known["label"] = label_names(data)
     if data.targets is not None:
         known["target"] = data.targets.numpy()
-    with atomic_write(path, "w" if path.suffix.lower() == ".csv" else "wb") as file:
-        if path.suffix.lower() == ".npz":
+    suffix = path.suffix.lower()
+    with atomic_write(path, "w" if suffix == ".csv" else "wb") as file:
+        if suffix == ".npz":
             # text arrays, no objects: those would need a pickle to be read
             arrays = {name: np.array(["" if v is None else v for v in values]) for name, values in known.items()}
-            np.savez(file, embedding=h, **arrays)
+            arrays |= {"name": np.array(names_of(data)), "embedding": h}
+            np.savez(file, allow_pickle=False, **arrays)
             return
-        table = pd.DataFrame({**known, **{f"e{i}": column for i, column in enumerate(h.T)}})
-        if path.suffix.lower() == ".csv":
+        first = {"file": data.files} if data.files else {"image": np.arange(len(data))}
+        table = pd.DataFrame({**first, **known, **{f"e{i}": column for i, column in enumerate(h.T)}})
+        if suffix == ".csv":
             table.to_csv(file, index=False)
         else:
             table.to_parquet(file, index=False)

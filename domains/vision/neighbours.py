@@ -3,7 +3,6 @@
 import logging
 from pathlib import Path
 
-import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 from torch.nn.functional import normalize
@@ -33,6 +32,7 @@ def nearest(
     Returns:
         Their positions and their cosines, most similar first.
 
+    >>> import torch
     >>> positions, cosines = nearest(torch.tensor([1.0, 0.0]), torch.tensor([[0.0, 1.0], [2.0, 0.0], [3.0, 3.0]]), 2)
     >>> positions.tolist(), [round(value, 3) for value in cosines.tolist()]
     ([1, 2], [1.0, 0.707])
@@ -82,8 +82,8 @@ def neighbours_command(
     if plot is not None:
         from domains.vision.pictures import contact_sheet
 
-        captions = [f"{name}\n{' · '.join(part for part in rest if part)}" for name, *rest in rows]
-        contact_sheet(data, found.tolist(), captions, Path(plot), query=_picture(image, query), folder=Path(in_))
+        captions = [(name, f"cosine {value}" + (f", {label}" if label else "")) for name, value, label in rows]
+        contact_sheet(data, found.tolist(), captions, Path(plot), query=(query, image), folder=Path(in_))
         print(plot)
 
 
@@ -96,7 +96,6 @@ def _position(image: str, data: ImageSet, folder: Path) -> int | None:
     real = path.resolve()
     for row, name in enumerate(data.files):
         inside = folder / name
-        if inside.name == path.name or inside.is_symlink():
-            if inside.is_file() and inside.resolve() == real:
-                return row
+        if (inside.name == real.name or inside.is_symlink()) and inside.resolve() == real:
+            return row
     return None

@@ -1,12 +1,14 @@
 """The domain's side of a training job."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 from lightning.pytorch import Callback
 from torch import Tensor
 
+from core.checks import check_at_least
 from core.errors import UserError
 from core.evaluation import KnnEvaluator
 from core.training.method import Method, MethodSettings
@@ -19,7 +21,7 @@ from domains.vision.data.splits import test_rows
 from domains.vision.evaluate import EvaluationSettings, score_classes, score_targets
 from domains.vision.methods.base import VisionMethod
 
-__all__ = ["VisionTask", "check_fits", "split"]
+__all__ = ["ReadSettings", "VisionTask", "split"]
 
 _ONLINE_SHARE = 0.5
 """Images embedded for an online score, as a share of the training images: half of them forward, every five epochs,
@@ -41,20 +43,23 @@ def split(data: ImageSet, settings: EvaluationSettings, seed: int) -> tuple[Imag
     return data.select(kept), data.select(test)
 
 
-def check_fits(method: VisionMethod[Any], data: ImageSet) -> ImageSet:
-    """The images in the size that the model was made for.
+@dataclass(frozen=True)
+class ReadSettings:
+    """How images are read.
 
-    Raises:
-        UserError: no images.
+    Attributes:
+        size: side of the square that images are brought to, in pixels; 0 leaves images of one size up to 64 pixels as
+            they are and brings others to at most 64.
+        skip_broken: leave out images that cannot be read, and name them, instead of stopping.
+        labels: a table with the columns file and label (or target) for a folder of images; empty for none.
     """
-    if len(data) == 0:
-        raise UserError(f"{data.name} has no images")
-    if data.images.shape[-2:] == (method.size, method.size):
-        return data
-    raise UserError(
-        f"the model was made for images of {method.size} x {method.size} pixels, those of {data.name} are "
-        f"{data.images.shape[-1]} x {data.images.shape[-2]}"
-    )
+
+    size: int = 0
+    skip_broken: bool = False
+    labels: str = ""
+
+    def __post_init__(self) -> None:
+        check_at_least("size", self.size, 0)
 
 
 class VisionTask:
@@ -62,13 +67,20 @@ class VisionTask:
 
     Attributes:
         evaluation_settings: the dataclass of the protocol.
+        read_settings: the dataclass of what the reader can be told.
+        reading: what it is told.
     """
 
     evaluation_settings: type = EvaluationSettings
+    read_settings: type = ReadSettings
+
+    def __init__(self) -> None:
+        self.reading = ReadSettings()
 
     def load(self, data: str | None) -> ImageSet:
         """A catalogue name, a path, or (None) scikit-learn's digits."""
-        return read_images(data or "digits")
+        r = self.reading
+        return read_images(data or "digits", size=r.size or None, skip_broken=r.skip_broken, labels=r.labels or None)
 
     def build(
         self, method: str, settings: MethodSettings, data: ImageSet, generator: torch.Generator
@@ -146,7 +158,7 @@ class VisionTask:
             UserError: data that the model was not made for, or that the protocol cannot score.
         """
         method = _vision(method)
-        train, test = split(check_fits(method, data), settings, seed)
+        train, test = split(data, settings, seed)
         if train.targets is not None and test.targets is not None:
             found = score_targets(method.embed(train.images), train.targets, method.embed(test.images), test.targets)
         else:

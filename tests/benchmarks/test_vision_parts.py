@@ -193,7 +193,7 @@ def test_the_table_is_tested_evenly_and_cut_for_training():
 
 @pytest.mark.parametrize("system", regression.SYSTEMS)
 def test_the_table_is_learnt_above_its_mean(system, tmp_path):
-    arguments = {"budget": {"epochs": 15}, "folder": tmp_path}
+    arguments = {"budget": {"epochs": 5}, "folder": tmp_path}
     found = regression.regression_cell("diabetes", False, system, 0, **arguments)
     _, y, _, test_y = diabetes.table(0, imbalanced=False)
     assert found["MAE"] < float((test_y - y.mean()).abs().mean())

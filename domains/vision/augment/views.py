@@ -16,7 +16,7 @@ from domains.vision.augment.resample import blur_weights, resample, resize_weigh
 
 __all__ = ["ViewGenerator"]
 
-_BLOCK = 2**18  # numbers in the images or views that are worked on together on a CPU: they fit its cache
+_BLOCK = 2**18  # numbers in the images or views that one CPU thread works on at a time: they fit its cache
 
 
 class ViewGenerator:
@@ -89,10 +89,13 @@ class ViewGenerator:
         _check_images(images)
         n, _, height, width = images.shape
         views = torch.empty(n, self.size, self.size, 3, device=images.device)
-        # Blocks stay in the cache, and their small buffers are used again instead of fetched from the system.
-        block = max(1, _BLOCK // (3 * max(height * width, self.size**2)) if images.device.type == "cpu" else n)
+        block = max(1, n)
+        if images.device.type == "cpu":
+            # Blocks stay in the cache, and their small buffers are used again instead of fetched from the system.
+            numbers = 3 * max(height * width, self.size**2)
+            block = max(1, _BLOCK * torch.get_num_threads() // numbers)
         # Mixed precision around the training step must not round the images to eight bits and less.
-        with torch.autocast(images.device.type, enabled=False), torch.autocast("cpu", enabled=False):
+        with torch.autocast(images.device.type, enabled=False):
             plan = draw_plan(self.recipe, self._crop, n, height, width, generator)
             for start in range(0, n, block):
                 part = slice(start, start + block)

@@ -77,7 +77,7 @@ def _load(folder: str) -> VisionMethod[Any]:
     try:
         earlier = load_method(folder, METHODS)
     except UserError as error:
-        raise UserError(f"pretrained {folder}: {error}") from error
+        raise UserError(f"pretrained: {error}") from error
     assert isinstance(earlier, VisionMethod)
     return earlier
 

@@ -37,8 +37,8 @@ class HydraSettings(VisionSettings):
             itself, which is supervised contrast.
         gate: whether a gate opens dimensions. Without it arbitrary pairs contradict each other, and a row learns only
             from its own class not being among its negatives.
-        loss: "SupConLoss", without a gate, takes each row for one of its partner class: SupCon fed arbitrary pairs, which
-            the paper's code compares with, or plain SupCon with the mode "identical".
+        loss: "SupConLoss", without a gate, takes each row for one of its partner class: SupCon fed arbitrary pairs, the
+            control of the released code, or plain SupCon with the mode "identical".
         label_dim: width of the gate's label embeddings.
         gate_hidden: width of the gate's hidden layer.
         fuse: "mean" of the two label embeddings, or "product" of the gates of both.

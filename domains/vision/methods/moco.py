@@ -99,6 +99,8 @@ class MoCo(SlowCopy[MoCoSettings]):
             oracle=s.oracle,
             warmup=s.mixing_warmup,
         )
+        if s.queue and self.objective.queue is None:
+            raise UserError(f"{self.objective.part.name} compares with the keys of the batch; leave queue at 0")
 
     def on_train_epoch_start(self) -> None:
         """Tell the objective how far training is."""

@@ -6,6 +6,7 @@ from types import ModuleType
 from typing import Any
 
 from jaxtyping import Float
+from safetensors import SafetensorError
 from torch import Tensor, nn
 
 from core.checks import check_at_least
@@ -148,7 +149,7 @@ class TransformersNetwork(nn.Module):
             network, report = package.AutoModel.from_pretrained(
                 path, local_files_only=True, use_safetensors=True, output_loading_info=True, **options
             )
-        except (OSError, ValueError, RuntimeError) as error:
+        except (OSError, ValueError, RuntimeError, SafetensorError) as error:
             raise UserError(f"{path} cannot be loaded ({error}); fetch or save the network again") from error
         finally:
             if shown:

@@ -223,3 +223,57 @@ def test_a_pipe_gets_whole_lines_on_stdout(capsys, monkeypatch):
     assert "d" * 60 in captured.out
     assert "\x1b" not in captured.out
     assert captured.err == ""
+
+
+def test_claims_stand_one_a_row_with_their_source():
+    settings = {"metric": "accuracy", "minus": "", "unit": "points"}
+    kept = example(
+        system="DCL above NT-Xent",
+        metric="difference",
+        dataset="cifar: claims",
+        split="small batches",
+        mean=2.0,
+        std=0.5,
+        values=(1.5, 2.0, 2.5),
+        published=Published(6.3, "Yeh et al. 2022", False, "another network"),
+        verdict="seen",
+        settings=settings,
+    )
+    bare = example(
+        system="GroCo above NT-Xent",
+        metric="difference",
+        dataset="cifar: claims",
+        split="small batches",
+        mean=-1.0,
+        std=0.5,
+        values=(-1.5, -1.0, -0.5),
+        published=Published(None, "Shvetsova et al. 2023", False, "another network"),
+        verdict="within noise",
+        settings={**settings, "metric": "rank", "minus": "rank before", "unit": "rank"},
+    )
+    rows, table = rows_of([kept, bare])
+    assert table.title == "cifar: claims (small batches)"
+    assert list(rows["DCL above NT-Xent"].values())[1:] == [
+        "accuracy",
+        "2.00 ± 0.50 points",
+        "+6.3",
+        "seen",
+        "Yeh et al. 2022",
+        "3",
+    ]
+    assert rows["GroCo above NT-Xent"]["of"] == "rank less rank before"
+    assert rows["GroCo above NT-Xent"]["published"] == ""
+    assert table.best == frozenset()
+    assert table.notes == ("Published differences are not comparable (another network).",)
+
+
+def test_several_rows_share_one_note():
+    def row(system, mean, role="method"):
+        published = Published(90.0, "paper", False, "why not")
+        return example(system=system, mean=mean, role=role, published=published if role == "method" else None)
+
+    _, table = rows_of([row("best", 80.0, "baseline"), row("a", 70.0), row("b", 60.0)])
+    assert table.notes == (
+        "a, b do not reach the best control here.",
+        "a, b: the published numbers are not comparable (why not).",
+    )

@@ -4,13 +4,15 @@ import csv
 
 import pytest
 import torch
+from PIL import Image
 
+from core.cli.main import main
 from core.errors import UserError
-from core.training import FitSettings, WatchedTask, resolve_settings, train
+from core.training import FitSettings, ReadingTask, WatchedTask, load_method, resolve_settings, train
 from domains.vision import METHODS
 from domains.vision.data.images import ImageSet
 from domains.vision.evaluate import EvaluationSettings
-from domains.vision.task import VisionTask, channel_statistics, check_fits, split
+from domains.vision.task import VisionTask, channel_statistics, split
 
 SMALL = {"epochs": 2, "width": 4, "depth": 10, "stem": "medium", "batch_size": 32, "warmup": 0.0}
 
@@ -26,6 +28,7 @@ def images(count=60, *, size=16, classes=3, seed=0, **rest):
 
 class InMemory(VisionTask):
     def __init__(self, data):
+        super().__init__()
         self.data = data
 
     def load(self, data):
@@ -65,6 +68,7 @@ def test_the_official_test_part_is_kept_and_else_drawn():
 
 def test_a_run_is_scored_and_watched(tmp_path):
     assert isinstance(VisionTask(), WatchedTask)
+    assert isinstance(VisionTask(), ReadingTask)
     result = run(images(200), tmp_path / "run")
     assert set(result.scores) == {"accuracy", "kNN accuracy (k=20, T=0.07)", "effective rank"}
     with (tmp_path / "run" / "metrics.csv").open() as file:
@@ -105,11 +109,6 @@ def test_what_cannot_be_trained_on_is_said(tmp_path):
     one_class = images(20, classes=1)
     with pytest.raises(UserError, match="one class only"):
         run(one_class, tmp_path / "class")
-    method = VisionTask().build(
-        "simclr", resolve_settings(METHODS.settings("simclr"), ("x", SMALL)), images(), torch.Generator()
-    )
-    with pytest.raises(UserError, match="made for images of 16 x 16 pixels, those of squares are 8 x 8"):
-        check_fits(method, images(size=8))
 
 
 def test_embeddings_do_not_depend_on_the_batch():
@@ -122,3 +121,52 @@ def test_embeddings_do_not_depend_on_the_batch():
     assert torch.allclose(whole[3:4], method.embed(data.images[3:4]), atol=1e-5)
     assert torch.equal(whole, method.embed(data.batch(torch.arange(20))))
     assert method.embed_stage(data.images, "projection").shape == (20, 128)
+
+
+def test_images_of_another_size_are_resized(tmp_path):
+    run(images(60), tmp_path / "run")
+    method = load_method(tmp_path / "run", METHODS)
+    found = VisionTask().evaluate(method, images(60, size=20), EvaluationSettings(), 0)
+    assert 0 <= found["accuracy"] <= 1
+
+
+def folder_of_images(root, count=24, broken=False):
+    data = images(count)
+    for row, (pixels, label) in enumerate(zip(data.images, data.labels.tolist(), strict=True)):
+        place = root / data.class_names[label]
+        place.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(pixels.permute(1, 2, 0).numpy()).save(place / f"{row:02}.png")
+    if broken:
+        (root / "a" / "broken.png").write_bytes(b"not an image")
+    return root
+
+
+def flags(**more):
+    small = {**SMALL, "epochs": 1, "threads": 1} | more
+    return [word for name, value in small.items() for word in (f"--{name.replace('_', '-')}", str(value))]
+
+
+def test_the_command_reads_as_it_is_told(tmp_path, capsys):
+    folder = folder_of_images(tmp_path / "pictures", broken=True)
+    words = ["vision", "train", "simclr", "--data", str(folder), "--out", str(tmp_path / "run"), *flags()]
+    assert main(words) == 2
+    assert "broken.png" in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()
+    assert main([*words, "--read.skip-broken", "true", "--read.size", "12"]) == 0
+    assert load_method(tmp_path / "run", METHODS).size == 12
+    capsys.readouterr()
+    assert main(["vision", "evaluate", str(tmp_path / "run")]) == 0  # reads as the run did
+    assert "accuracy" in capsys.readouterr().out
+
+
+def test_an_unknown_way_to_read_is_named(tmp_path, capsys):
+    assert main(["vision", "train", "simclr", "--read.sise", "12", "--out", str(tmp_path / "run")]) == 2
+    assert "read.size" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"batch_size": 1}, {"momentum": 1.0}, {"warmup": -1.0}, {"view_size": -1}, {"recipe": "simcrl"}]
+)
+def test_settings_out_of_range_are_refused(wrong):
+    with pytest.raises(UserError, match=next(iter(wrong))):
+        resolve_settings(METHODS.settings("simclr"), ("test", wrong))

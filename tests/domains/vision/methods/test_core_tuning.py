@@ -97,8 +97,9 @@ def test_it_memorises_64_images():
     assert (method.predict(batch) == batch.labels).float().mean() > 0.97
 
 
+@pytest.mark.slow
 def test_it_beats_its_untrained_start_and_comes_back_from_its_folder(tmp_path):
-    data = digits(400)
+    data = digits(300)
     start = run("core_tuning", data, tmp_path / "start", epochs=0).scores
     end = run("core_tuning", data, tmp_path / "end", epochs=6).scores
     assert end["classifier accuracy"] > start["classifier accuracy"] + 0.4

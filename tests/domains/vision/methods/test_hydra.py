@@ -33,6 +33,7 @@ def test_the_loss_is_the_contrast_in_the_gates_and_a_probe(variant):
         method.head(h), own, partner, method.gate(own, partner), variant=variant, gate_penalty=0.1
     )
     torch.testing.assert_close(loss, wanted + cross_entropy(method.probe(h), own))
+    assert method.partners.generator is method.generator
     assert 0 < method.seen["gate activation"] < 1
     assert 0 < method.seen["gate entropy"] < 0.6932
 
@@ -122,7 +123,6 @@ def test_both_names_are_one_method():
         ({"gate_penalty": -0.1}, "gate_penalty"),
         ({"gate": False, "gate_penalty": 0.1}, "there is no gate"),
         ({"loss": "SupConLoss"}, "pass gate=False"),
-        ({"loss": "NTXentLoss"}, "loss must be one of"),
         ({"sampler_settings": {"samples_per_class": 2}}, "but no sampler"),
     ],
 )
@@ -147,6 +147,7 @@ def test_it_memorises_64_images():
     assert method.own_scores(alone)["online probe accuracy"] > 0.95
 
 
+@pytest.mark.slow
 def test_it_beats_its_untrained_start_and_comes_back_from_its_folder(tmp_path):
     data = digits(300)
     knn = "kNN accuracy (k=20, T=0.07)"
@@ -170,7 +171,7 @@ def test_arbitrary_pairs_need_the_gate(tmp_path):
     small |= {"hidden": 256, "projection": 64, "label_dim": 64, "gate_hidden": 128}
     ways = {"gated": {}, "ungated": {"gate": False}, "SupCon": {"gate": False, "loss": "SupConLoss"}}
     found = {
-        way: run("hydra", digits(800, 300), tmp_path / way, variant="quadratic", **small, **settings).scores
+        way: run("hydra", digits(640, 300), tmp_path / way, variant="quadratic", **small, **settings).scores
         for way, settings in ways.items()
     }
     for way, accuracy, probe in (("ungated", 0.04, 0.1), ("SupCon", 0.1, 0.25)):

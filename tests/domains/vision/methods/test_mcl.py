@@ -213,6 +213,8 @@ def test_what_stages_start_from(digits, tmp_path):
 
     for init in ("scratch", "previous", "base"):
         method = build(init=init, stages=2, epochs=2)
+        with torch.no_grad():
+            method.encoder.layers[0].weight.mul_(1.5)  # pretrained weights come after the module is made
         train(method, digits, tmp_path / init, callbacks=[Starts()])
         ended = torch.cat([p.flatten() for p in method.earlier[0].parameters()])
         begun = starts[init][1][: len(ended)]
@@ -231,7 +233,9 @@ def test_the_loss_starts_anew_and_counts_the_epochs_of_its_stage(digits, tmp_pat
 
     loss = {"loss": "SogCLRLoss", "loss_settings": {"gamma": CosineSchedule(start=1.0, end=0.2, epochs=2)}}
     train(build(**loss, stages=2, epochs=4), digits, tmp_path, callbacks=[Losses()])
-    assert seen == [(0, 1.0), (96, 0.6)] * 2
+    assert [gamma for _, gamma in seen] == [1.0, 0.6] * 2
+    assert [visited for visited, _ in seen[:3]] == [0, 96, 0]
+    assert 0 < seen[3][0] <= 96
 
 
 def test_trains_from_the_registry_and_is_scored_as_any_method(tmp_path):
@@ -246,8 +250,13 @@ def test_trains_from_the_registry_and_is_scored_as_any_method(tmp_path):
     assert 0 < task.evaluate(method, data, evaluation, 0)["accuracy"] <= 1
 
 
-def test_an_untrained_model_embeds_by_its_first_encoder(digits):
+def test_before_the_second_stage_the_present_encoder_embeds(digits):
     method = build(epochs=0)
+    with torch.no_grad():
+        method.encoder.layers[0].weight.neg_()
+    features = torch.nn.functional.normalize(method.embed_stage(digits.images, "backbone"))
+    assert torch.allclose(method.embed(digits.images), features)
+    assert not torch.allclose(method.frozen(digits.images, method.earlier[0]), features)
     assert method.embedding_stages == ("stage:0",)
     assert method.embed(digits.images).shape == (96, method.out_dim)
 
@@ -281,3 +290,18 @@ def test_bad_use_is_named(digits, tmp_path):
     plain = shuffled(96, 16, 0, digits.batch)
     with pytest.raises(TypeError, match=r"trains on mcl\.loader"):
         fit(method, plain, folder=tmp_path, settings=QUIET)
+
+
+@pytest.mark.slow
+def test_learns_to_tell_digits_apart(tmp_path):
+    data = embedded("digits")
+    task, evaluation = VisionTask(), VisionTask.evaluation_settings(online_every=0)
+    scores = []
+    for epochs in (0, 9):
+        torch.manual_seed(0)
+        values = {**NET, "width": 8, "stem": "small", "batch_size": 64, "lr": 3e-3, "epochs": epochs}
+        settings = resolve_settings(METHODS.settings("mcl"), ("test", values))
+        method = task.build("mcl", settings, data, torch.Generator().manual_seed(0))
+        fit(method, task.loader(method, data, evaluation, 0), folder=tmp_path / str(epochs), settings=QUIET)
+        scores.append(task.evaluate(method, data, evaluation, 0)["kNN accuracy (k=20, T=0.07)"])
+    assert scores[1] > scores[0] + 0.05

@@ -209,6 +209,7 @@ def test_labels_are_not_needed():
         ({"loss": "vicreg"}, "VICRegLoss takes no queue of negatives; InfoNCELoss"),
         ({"loss": "nt_xent"}, "NTXentLoss takes no queue of negatives"),
         ({"loss": "crop_cacr"}, "take views=3, not 2"),
+        ({"loss": "crop_cacr", "views": 3}, "CropCACRLoss compares with the keys of the batch; leave queue at 0"),
         ({"loss_settings": {"reduction": "none"}}, "must give one number"),
         ({"sampler": "memory_queue"}, "moco has a queue of its own"),
         ({"sampler": "hallucinator", "loss": "momentum_cacr"}, "the sampler Hallucinator works on pairs"),

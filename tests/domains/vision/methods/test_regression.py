@@ -43,13 +43,13 @@ def test_l1_is_the_absolute_error_in_deviations_of_the_training_targets():
 
 
 def test_l1_memorises_64_images_and_says_angles():
-    data = angles(64, 0)
+    data = replace(angles(64, 0), targets=angles(64, 0).targets + 100)
     method = build("l1", data)
     losses = memorise(method, data.batch(torch.arange(64)), steps=60)
     assert losses[-1] < 0.4 * losses[0]
     method.eval()
     wrong = (method.predict(data.images) - data.targets).abs()
-    assert wrong.mean() < 0.4 * data.targets.abs().mean()
+    assert wrong.mean() < 0.4 * method.target_std
     own = method.own_scores(data)
     assert own["regressor MAE"] == pytest.approx(float(wrong.mean()), rel=1e-5)
     assert own["regressor RMSE"] == pytest.approx(float(wrong.square().mean().sqrt()), rel=1e-5)
@@ -97,6 +97,7 @@ def test_supremix_without_its_pieces_is_sup_con_of_equal_targets():
     torch.testing.assert_close(loss, sup_con(z, groups, temperature=0.2))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_they_beat_their_untrained_start_and_come_back_from_their_folder(name, tmp_path):
     data = angles(300)
