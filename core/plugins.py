@@ -42,7 +42,7 @@ class Domain:
         methods: ``"module:REGISTRY"`` of the domain's methods.
         task: ``"module:Task"``, the domain's implementation of `core.training.Task`, used by ``train``.
         catalogue: package that holds ``catalogue.toml`` (and a folder ``presets``).
-        embedded: names and titles of data that need no download.
+        embedded: names and titles of data that need no download; the first is what ``train`` takes without ``--data``.
         commands: the jobs besides ``train`` and ``evaluate``, which every domain has.
     """
 

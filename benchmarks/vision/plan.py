@@ -32,7 +32,7 @@ def _instance(profile: str) -> tuple[System, ...]:
         _simclr("DCLW", "DCLWLoss", _TAU),
         _simclr("DCLW, batch 32", "DCLWLoss", _TAU, **small),
         _simclr("CACR", "CACRLoss", {"t_pos": 1.0, "t_neg": 2.0}),
-        _simclr("GroCo", "GroCoLoss"),
+        _simclr("GroCo", "GroCoLoss", layers=3, last_norm=True),  # its own head: without the norm it collapses
         _simclr("MV-InfoNCE, 2 views", "MVInfoNCELoss", _TAU),
         _simclr("MV-DHEL, 2 views", "MVDHELLoss", _TAU),
         System("SimCLR, 4 views in pairs", "simclr", "method", {**pairs, "views": 4}),

@@ -176,8 +176,9 @@ def _geometry(method: Any, data: ImageSet, seed: int) -> dict[str, float]:
     _, test = split(data, _EVALUATION, seed)
     view = method.view_generator("mild")
     draw = torch.Generator().manual_seed(seed)
+    last_norm = getattr(method, "last_norm", torch.nn.Identity())
     with torch.no_grad():
-        one, two = (head(method.encoder(view(test.images, draw))) for _ in range(2))
+        one, two = (last_norm(head(method.encoder(view(test.images, draw)))) for _ in range(2))
     return {
         "alignment": float(alignment(one, two)),
         "uniformity": float(uniformity(one)),

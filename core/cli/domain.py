@@ -72,7 +72,7 @@ def _parser_for(prefix: str, command: Command) -> CommandParser:
         elif not positional:
             options["required"] = True
         word = name.rstrip("_")
-        parser.add_argument(word if positional else f"--{word}", **options)
+        parser.add_argument(word if positional else f"--{word.replace('_', '-')}", **options)
     return parser
 
 

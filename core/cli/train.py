@@ -118,13 +118,17 @@ def run_train(domain: Domain, words: Sequence[str]) -> int:
 
 
 def _choose_preset(domain: Domain, asked: str | None, data: str | None) -> str | None:
-    """The preset that was asked for; else the one named like the data set, which is said on stderr."""
+    """The preset that was asked for; else the one named like the data set, which is said on stderr.
+
+    Without a data set it is the embedded default, the first that the domain names.
+    """
     known = preset_names(domain.catalogue)
     if asked is not None:
         if asked.lower() != "none" and asked.lower() not in known:
             raise unknown_name("preset", asked, [*known, "none"])
         return None if asked.lower() == "none" else asked.lower()
-    name = (data or "").rpartition("/")[2].lower()
+    default = next(iter(domain.embedded), "")
+    name = (data or default).rpartition("/")[2].lower()
     if name in known:
         _log.info("using the preset %s (--preset none for the plain defaults)", name)
         return name

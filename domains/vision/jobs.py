@@ -167,7 +167,7 @@ def _write(path: Path, data: ImageSet, h: np.ndarray) -> None:
             # text arrays, no objects: those would need a pickle to be read
             arrays = {name: np.array(["" if v is None else v for v in values]) for name, values in known.items()}
             arrays |= {"name": np.array(names_of(data)), "embedding": h}
-            np.savez(file, allow_pickle=False, **arrays)
+            np.savez(file, **arrays)  # type: ignore[arg-type]  # an array could take the name of a later option
             return
         first = {"file": data.files} if data.files else {"image": np.arange(len(data))}
         table = pd.DataFrame({**first, **known, **{f"e{i}": column for i, column in enumerate(h.T)}})

@@ -98,6 +98,10 @@ class VisionTask:
         if len(data) < 2:
             raise UserError(f"{data.name} has {len(data)} image; training needs two or more")
         official = data.images if data.test is None else data.images[~data.test]
+        if len(official) < 2:
+            raise UserError(
+                f"{data.name} has {len(official)} images outside of its test part; training needs two or more"
+            )
         mean, std = channel_statistics(official)
         target_mean, target_std = _target_statistics(data)
         built: VisionMethod[Any] = METHODS.get(method)(

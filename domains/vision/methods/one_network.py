@@ -3,7 +3,8 @@
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from torch import Tensor
+from jaxtyping import Float
+from torch import Tensor, nn
 
 from core.checks import check_rate
 from domains.vision.data.images import ImageBatch
@@ -18,6 +19,8 @@ class OneNetworkSettings(ProjectedSettings):
     """Settings of methods with one network and a loss by name.
 
     Attributes:
+        last_norm: whether projections pass a BatchNorm without scale and shift before the loss, as GroCo's and
+            SimSiam's do; the stage "projection" of `embed_stage` is before it.
         loss: any loss of the core that views can feed, see ``counterpoint losses``.
         loss_settings: of the loss, as ``{temperature: 0.1}``.
         sampler: "none"; "memory_queue", "hard_negative_mixing" or "hallucinator" work on embeddings; "pk",
@@ -26,6 +29,7 @@ class OneNetworkSettings(ProjectedSettings):
         mixing_warmup: share of the epochs before mixed negatives begin, in [0, 1).
     """
 
+    last_norm: bool = False
     loss: str = "NTXentLoss"
     loss_settings: dict[str, Any] = field(default_factory=dict)
     sampler: str = "none"
@@ -51,6 +55,7 @@ class OneNetwork(Projected[N]):
     def __init__(self, settings: N, **spec: Any) -> None:
         super().__init__(settings, **spec)
         s = settings
+        self.last_norm: nn.Module = nn.BatchNorm1d(self.width, affine=False) if s.last_norm else nn.Identity()
         on_embeddings = s.sampler if s.sampler not in BATCH_SAMPLERS else "none"
         self.objective = Objective(
             s.loss,
@@ -64,6 +69,13 @@ class OneNetwork(Projected[N]):
             sampler_settings=s.sampler_settings if on_embeddings != "none" else {},
             warmup=s.mixing_warmup if s.sampler != "none" else 0.0,
         )
+
+    def project(self, images: Tensor) -> Float[Tensor, "v n d"]:
+        """Projections of fresh views; encoder, head and last norm see all views of the batch at once."""
+        z = super().project(images)
+        normed: Tensor = self.last_norm(z.flatten(0, 1))
+        stacked: Tensor = normed.unflatten(0, z.shape[:2])
+        return stacked
 
     def on_train_epoch_start(self) -> None:
         """Tell the objective how far training is."""

@@ -225,6 +225,16 @@ def test_mixtures_hold_neither_the_anchor_nor_its_positive():
         assert (cosines[anchor] <= bounds[1] + 0.01).all()  # unit mixtures lie on the arc, a little above the chord
 
 
+def test_one_way_mixtures_come_from_the_other_keys():
+    """Copies of the hardest key: of two images that is the other one's, for each first view."""
+    settings = {"n_hard": 1, "n_pair": 3, "n_query": 0, "replace": True}
+    made = objective("info_nce", sampler="hard_negative_mixing", sampler_settings=settings)
+    z = projections(n=2)
+    unit = normalize(z, dim=-1)
+    expected = torch.stack([unit[0, 0] @ unit[1, 1], unit[0, 1] @ unit[1, 0]])
+    torch.testing.assert_close(made._mixed(z), expected[:, None].expand(2, 3))
+
+
 def test_hallucinated_pairs_train_a_network_of_their_own():
     method = build("simclr", sampler="hallucinator")
     method.training_step(batch(), 0).backward()

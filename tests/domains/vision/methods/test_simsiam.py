@@ -54,14 +54,15 @@ def test_every_parameter_is_in_one_group():
     assert build("simsiam", steady_predictor=False).trained_parameters()[1]["steady"] is False
 
 
-def test_hallucinated_predictions_share_the_loss_in_halves():
-    method = build("simsiam", sampler="hallucinator", sampler_settings={"max_ratio": 0.0})
+def test_hallucinated_predictions_share_the_loss_in_halves(monkeypatch):
+    method = build("simsiam", sampler="hallucinator")
+    monkeypatch.setattr(method.loss.hallucinator, "draw", lambda n: torch.tensor(0.5))
     state = method.generator.get_state()
     value = method.training_step(batch(), 0)
     z, p = parts_of(method, state)
     halves = []
     for a, b in ((0, 1), (1, 0)):
-        moved = method.loss.hallucinator.smoothing(torch.cat([p[a], p[a]], 1))
+        moved = method.loss.hallucinator.smoothing(torch.cat([p[a], 1.5 * p[a] - 0.5 * p[b]], 1))
         halves += [negative_cosine(p[a], z[b]), negative_cosine(moved, z[b])]
     torch.testing.assert_close(value, torch.stack(halves).mean())
 
