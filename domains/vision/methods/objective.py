@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from core.distributed import GatheredLoss, gather_with_grad, rank, world_size
 from core.errors import UserError
 from core.losses import HallucinatedPairLoss, PairwiseAggregation
 from core.parts import Part, find_part
@@ -127,6 +128,8 @@ class Objective(nn.Module):
     - scores: the cosines of positives and of negatives between the two views;
     - codes: all rows.
 
+    Several processes give the value and the gradients of one process on their joined batch.
+
     Args:
         loss: public name of a loss of the core.
         loss_settings: its keyword arguments.
@@ -230,46 +233,52 @@ class Objective(nn.Module):
         found: dict[str, Callable[[Tensor, ImageBatch], Tensor]] = {
             "pairs": self._pairs,
             "modalities": self._pairs,
-            "views": lambda z, batch: self.loss(z),
+            "views": lambda z, batch: self._joined(z),
             "labels": lambda z, batch: self._supervised(z, self._labels(batch)),
             "targets": lambda z, batch: self._supervised(z, self._targets(batch)),
-            "index": lambda z, batch: self.loss(z[0], z[1], batch.index),
+            "index": lambda z, batch: self._joined(z[0], z[1], batch.index),
             "scores": self._scores,
-            "codes": lambda z, batch: self.loss(z.flatten(0, 1)),
+            "codes": lambda z, batch: self._joined(z.flatten(0, 1)),
         }
         return found[takes]
 
+    def _joined(self, *batch: Tensor, loss: nn.Module | None = None, **options: Any) -> Tensor:
+        """The loss over the images of all processes; in one process the loss itself, whatever its reduction."""
+        chosen = loss or self.loss
+        value: Tensor = (chosen if world_size() == 1 else GatheredLoss(chosen))(*batch, **options)
+        return value
+
     def _pairs(self, z: Tensor, batch: ImageBatch) -> Tensor:
-        value: Tensor
         if len(z) > 2:
-            value = PairwiseAggregation(self.loss)(z)
-            return value
-        options: dict[str, Tensor] = {}
+            return self._joined(z, loss=PairwiseAggregation(self.loss))
+        options: dict[str, Any] = {}
         if self.queue is not None and self.queue.filled > 0:
             options["negatives"] = self.queue.tensor()[: self.queue.filled]
         if self.mixer is not None and self.active:
-            options["extra_similarities"] = self._mixed(z)
-        value = self.loss(z[0], z[1], **options)
+            options["extra_similarities"] = self._mixed(self.mixer, z)
+        value = self._joined(z[0], z[1], **options)
         if self.queue is not None and self.training:
-            self.queue.update(z[1].detach())
+            self.queue.update(gather_with_grad(z[1].detach()))
         return value
 
-    def _mixed(self, z: Tensor) -> Tensor:
-        """Cosines of the anchors and their mixed negatives, from the other images of the batch."""
-        assert self.mixer is not None
+    def _mixed(self, mixer: HardNegativeMixing, z: Tensor) -> Tensor:
+        """Cosines of this process's anchors and their mixed negatives, from the other images of the joined batch."""
+        count = z.shape[1]
+        mine = slice(rank() * count, (rank() + 1) * count)
+        z = gather_with_grad(z, dim=1)
         ids = torch.arange(z.shape[1], device=z.device)
         if self.part.name == "InfoNCELoss":  # only the first views are anchors
-            return self.mixer.similarities(z[0], z[1], valid=ids[:, None] != ids)
+            first: Tensor = mixer.similarities(z[0], z[1], valid=ids[:, None] != ids)
+            return first[mine]
         both, ids = z.flatten(0, 1), ids.repeat(2)
-        mixed: Tensor = self.mixer.similarities(both, both, valid=ids[:, None] != ids)
-        return mixed
+        mixed: Tensor = mixer.similarities(both, both, valid=ids[:, None] != ids)
+        local: Tensor = mixed.unflatten(0, (2, -1))[:, mine].flatten(0, 1)
+        return local
 
     def _supervised(self, z: Tensor, known: Tensor) -> Tensor:
         if self.part.name == "TripletLoss":
-            value: Tensor = self.loss(z.flatten(0, 1), known.repeat(len(z)))
-            return value
-        value = self.loss(z, known)
-        return value
+            return self._joined(z.flatten(0, 1), known.repeat(len(z)))
+        return self._joined(z, known)
 
     def _labels(self, batch: ImageBatch) -> Tensor:
         return labels_of(batch, self.part.name)
@@ -287,9 +296,10 @@ class Objective(nn.Module):
         return value
 
     def _scores(self, z: Tensor, batch: ImageBatch) -> Tensor:
-        unit = nn.functional.normalize(z, dim=-1)
-        cosines = unit[0] @ unit[1].T
-        count = len(cosines)
-        others = ~torch.eye(count, dtype=torch.bool, device=cosines.device)
-        value: Tensor = self.loss(cosines.diagonal(), cosines[others].view(count, count - 1))
+        first, second = nn.functional.normalize(z, dim=-1)
+        count = len(first)
+        cosines = first @ gather_with_grad(second).T  # this process's queries, the keys of all
+        own = torch.arange(count, device=cosines.device) + rank() * count
+        others = torch.ones_like(cosines, dtype=torch.bool).scatter_(1, own[:, None], False)
+        value: Tensor = self.loss(cosines.gather(1, own[:, None])[:, 0], cosines[others].view(count, -1))
         return value

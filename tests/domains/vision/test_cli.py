@@ -171,7 +171,7 @@ def test_broken_images_are_named_and_skipped_on_request(own, tmp_path, capsys):
         ("embed {photos} --model {empty} --out {tmp}/h.csv", "empty is not a model folder"),
         (
             "embed {photos} --model {graphs} --out {tmp}/h.csv",
-            "'smoothed', which is no vision method; those are simclr",
+            "unknown vision method 'smoothed'",
         ),
         ("embed {photos} --model {run} --out {tmp}/h.txt", "--out must end in .parquet or .csv or .npz"),
         ("embed {photos} --model {run} --out {tmp}/h.csv --plot {tmp}/h.jpg", "--plot must end in .png"),
