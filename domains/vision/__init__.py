@@ -63,7 +63,7 @@ METHODS.register(
     paper="Wu et al. 2024, arXiv 2410.18200", summary="any two classes attract each other where a gate lets them",
 )  # fmt: skip
 METHODS.register(
-    "simlap", f"{_M}.hydra:Hydra", f"{_M}.hydra:HydraSettings",
+    "simlap", f"{_M}.hydra:SimLAP", f"{_M}.hydra:HydraSettings",
     paper="Wu et al. 2024, arXiv 2410.18200", summary="the later name of hydra",
 )  # fmt: skip
 METHODS.register(

@@ -18,7 +18,7 @@ from domains.vision.data.images import ImageBatch, ImageSet
 from domains.vision.methods.answers import labels_of
 from domains.vision.methods.base import VisionMethod, VisionSettings
 
-__all__ = ["Hydra", "HydraSettings"]
+__all__ = ["Hydra", "HydraSettings", "SimLAP"]
 
 
 @dataclass(frozen=True)
@@ -170,3 +170,9 @@ class Hydra(VisionMethod[HydraSettings]):
         assert known.labels is not None
         right = self.probe(self.embed(known.images)).argmax(1).cpu() == known.labels
         return {"online probe accuracy": float(right.double().mean())}
+
+
+class SimLAP(Hydra):
+    """Hydra under the name that the paper's second version gives it: simple learning from arbitrary pairs."""
+
+    name: ClassVar[str] = "simlap"

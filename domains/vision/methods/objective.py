@@ -255,23 +255,24 @@ class Objective(nn.Module):
         if self.queue is not None and self.queue.filled > 0:
             options["negatives"] = self.queue.tensor()[: self.queue.filled]
         if self.mixer is not None and self.active:
-            options["extra_similarities"] = self._mixed(self.mixer, z)
+            options["extra_similarities"] = self._mixed(z)
         value = self._joined(z[0], z[1], **options)
         if self.queue is not None and self.training:
             self.queue.update(gather_with_grad(z[1].detach()))
         return value
 
-    def _mixed(self, mixer: HardNegativeMixing, z: Tensor) -> Tensor:
+    def _mixed(self, z: Tensor) -> Tensor:
         """Cosines of this process's anchors and their mixed negatives, from the other images of the joined batch."""
+        assert self.mixer is not None
         count = z.shape[1]
         mine = slice(rank() * count, (rank() + 1) * count)
         z = gather_with_grad(z, dim=1)
         ids = torch.arange(z.shape[1], device=z.device)
         if self.part.name == "InfoNCELoss":  # only the first views are anchors
-            first: Tensor = mixer.similarities(z[0], z[1], valid=ids[:, None] != ids)
+            first: Tensor = self.mixer.similarities(z[0], z[1], valid=ids[:, None] != ids)
             return first[mine]
         both, ids = z.flatten(0, 1), ids.repeat(2)
-        mixed: Tensor = mixer.similarities(both, both, valid=ids[:, None] != ids)
+        mixed: Tensor = self.mixer.similarities(both, both, valid=ids[:, None] != ids)
         local: Tensor = mixed.unflatten(0, (2, -1))[:, mine].flatten(0, 1)
         return local
 
@@ -296,7 +297,7 @@ class Objective(nn.Module):
         return value
 
     def _scores(self, z: Tensor, batch: ImageBatch) -> Tensor:
-        first, second = nn.functional.normalize(z, dim=-1)
+        first, second = nn.functional.normalize(z[:2], dim=-1)
         count = len(first)
         cosines = first @ gather_with_grad(second).T  # this process's queries, the keys of all
         own = torch.arange(count, device=cosines.device) + rank() * count

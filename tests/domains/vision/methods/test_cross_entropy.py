@@ -104,7 +104,7 @@ def test_what_is_no_start_is_refused(simclr, tmp_path):
     other = tmp_path / "other"
     other.mkdir()
     (other / "config.json").write_text('{"format": 1, "method": "grace", "settings": {}, "input": {}}')
-    with pytest.raises(UserError, match="'grace', which is no vision method"):
+    with pytest.raises(UserError, match="unknown vision method 'grace'"):
         build("cross_entropy", data, pretrained=str(other))
 
 

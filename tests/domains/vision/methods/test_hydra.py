@@ -112,8 +112,12 @@ def test_a_batch_without_positives_counts_as_nothing(mode):
 
 
 def test_both_names_are_one_method():
-    assert METHODS.get("simlap") is METHODS.get("hydra")
     assert METHODS.settings("simlap") is METHODS.settings("hydra")
+    data = digits(64)
+    one, other = build("hydra", data), build("simlap", data)
+    assert (one.name, other.name) == ("hydra", "simlap")
+    batch = data.batch(torch.arange(32))
+    assert torch.equal(one.training_step(batch, 0), other.training_step(batch, 0))
 
 
 @pytest.mark.parametrize(
