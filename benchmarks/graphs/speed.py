@@ -96,23 +96,15 @@ def _spread(values: list[float]) -> dict[str, object]:
 def _record(
     system: str, dataset: str, split: str, profile: str, role: Role, values: list[float], metric: str, note: str
 ) -> ResultRecord:
-    return ResultRecord(
+    return ResultRecord.over(
+        values,
         system=system,
         domain="graphs",
         dataset=f"{dataset} ({metric})" if metric == "ratio" else dataset,
         split=split,
         method="graphmae",
         metric=metric,
-        mean=fmean(values),
-        std=stdev(values),
-        values=tuple(values),
-        seeds=tuple(range(len(values))),
-        higher_is_better=False,
         role=role,
-        published=None,
-        verdict=None,
-        seconds=None,
-        peak_mb=None,
         profile=profile,
         settings={"note": note, "threads": torch.get_num_threads()},
         **environment(),

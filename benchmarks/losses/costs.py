@@ -49,23 +49,15 @@ def cost_records(
             for metric, values in _metrics(step, steps[0], found).items():
                 bar = {"bar": step.bar} if step.bar and metric.startswith("x ") else {}
                 records.append(
-                    ResultRecord(
+                    ResultRecord.over(
+                        values,
                         system=step.name,
                         domain="losses",
                         dataset=title,
-                        split="",
                         method=step.name.partition(",")[0],
                         metric=metric,
-                        mean=statistics.fmean(values),
-                        std=statistics.stdev(values) if len(values) > 1 else None,
-                        values=tuple(values),
-                        seeds=tuple(seeds),
-                        higher_is_better=False,
+                        seeds=seeds,
                         role="baseline" if step is steps[0] else "method",
-                        published=None,
-                        verdict=None,
-                        seconds=None,
-                        peak_mb=None,
                         profile=profile,
                         settings=settings | bar,
                         **facts,

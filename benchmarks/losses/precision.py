@@ -1,7 +1,6 @@
 """Is it finite, and is it right: every loss at four temperatures in two precisions, against float64."""
 
 import math
-import statistics
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
@@ -115,24 +114,15 @@ def _record(
     facts: dict[str, Any],
 ) -> ResultRecord:
     values = [r.scores[f"{kind}|{t:g}"] for r in results]
-    finite = all(map(math.isfinite, values))
-    return ResultRecord(
+    return ResultRecord.over(
+        values,
         system=name,
         domain="losses",
         dataset=f"Relative error of the {kind}, {precision}",
-        split="",
         method=case.method,
         metric=f"temperature {t:g}",
-        mean=statistics.fmean(values) if finite else None,
-        std=statistics.stdev(values) if finite and len(values) > 1 else None,
-        values=tuple(value if math.isfinite(value) else None for value in values),
-        seeds=tuple(seeds),
-        higher_is_better=False,
+        seeds=seeds,
         role=role,
-        published=None,
-        verdict=None,
-        seconds=None,
-        peak_mb=None,
         settings={"n": COUNT, "d": WIDTH, "noise": NOISE},
         **facts,
     )

@@ -1,6 +1,5 @@
 """What dropping near-copies costs: hash codes and embeddings, from scan-like to hopeless."""
 
-import statistics
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -121,23 +120,14 @@ def reduction_records(
             values = [scores[metric] for scores in found]
             bar = {"bar": case.bar} if case.bar and metric == "seconds" else {}
             records.append(
-                ResultRecord(
+                ResultRecord.over(
+                    values,
                     system=name,
                     domain="losses",
                     dataset=TITLE,
-                    split="",
                     method="RedundancyFilter",
                     metric=metric,
-                    mean=statistics.fmean(values),
-                    std=statistics.stdev(values) if len(values) > 1 else None,
-                    values=tuple(values),
-                    seeds=tuple(seeds),
-                    higher_is_better=False,
-                    role="method",
-                    published=None,
-                    verdict=None,
-                    seconds=None,
-                    peak_mb=None,
+                    seeds=seeds,
                     profile=profile,
                     settings={"threads": threads, "measure": case.measure, "threshold": case.threshold} | bar,
                     **facts,

@@ -182,23 +182,17 @@ def _record(
     # a floor of small matrices ends before the threads have met
     least = 512 if metric == PER_PAIR else 2048
     bar = {"bar": system.bars[metric]} if metric in system.bars and count >= least else {}
-    return ResultRecord(
+    return ResultRecord.over(
+        values,
         system=system.name,
         domain="losses",
         dataset=f"N={count}, d={WIDTH}",
-        split="",
         method=system.method,
         metric=metric,
-        mean=statistics.fmean(values),
-        std=statistics.stdev(values) if len(values) > 1 else None,
-        values=tuple(values),
-        seeds=tuple(seeds),
+        seeds=seeds,
         higher_is_better=metric.startswith("times faster"),
         role=system.role,
-        published=None,
-        verdict=None,
         seconds=statistics.fmean(times) / 1e3,
-        peak_mb=None,
         settings=settings | system.settings | bar,
         **facts,
     )

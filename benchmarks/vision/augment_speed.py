@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable
-from statistics import fmean, median, stdev
+from statistics import median
 from typing import Any
 
 import torch
@@ -79,27 +79,20 @@ def _rows(repeats: list[dict[str, float]], profile: str, count: int, size: int, 
         "fused views over kornia": ("method", [r["views"] / r["kornia"] for r in repeats], "ratio"),
     }
     kind = f"{size} px, {threads} thread" + "s" * (threads > 1)
+    where = environment()
     return [
-        ResultRecord(
+        ResultRecord.over(
+            values,
             system=system,
             domain="vision",
             dataset=f"random pixels, {kind}" + (" (ratio)" if metric == "ratio" else ""),
             split=f"one view, batch {count}",
             method="augment",
             metric=metric,
-            mean=fmean(values),
-            std=stdev(values),
-            values=tuple(values),
-            seeds=tuple(range(len(values))),
-            higher_is_better=False,
             role=role,
-            published=None,
-            verdict=None,
-            seconds=None,
-            peak_mb=None,
             profile=profile,
             settings={"threads": threads, "recipe": _RECIPE, "batch": count, "size": size},
-            **environment(),
+            **where,
         )
         for system, (role, values, metric) in rows.items()
     ]

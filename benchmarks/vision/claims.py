@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from statistics import fmean, stdev
 
 from core.evaluation import Verdict, paired_test
 from core.reporting import Cell, CellResult, Published, ResultRecord, environment
@@ -266,23 +265,18 @@ def claim_records(part: str, profile: str, results: Mapping[Cell, CellResult]) -
             values = list(found.values())
             terms = [list(term) for term in claim.terms]
             records.append(
-                ResultRecord(
+                ResultRecord.over(
+                    values,
                     system=claim.text,
                     domain="vision",
                     dataset=f"{dataset}: claims",
                     split=part,
                     method=methods[claim.terms[0][0]],
                     metric="difference",
-                    mean=fmean(values),
-                    std=stdev(values),
-                    values=tuple(values),
-                    seeds=tuple(found),
+                    seeds=found,
                     higher_is_better=True,
-                    role="method",
                     published=Published(claim.value, claim.source, False, _OTHER),
                     verdict=_verdict(found),
-                    seconds=None,
-                    peak_mb=None,
                     profile=profile,
                     settings={"metric": claim.metric, "minus": claim.minus, "unit": claim.unit, "terms": terms},
                     **{**where, "commit": commit},

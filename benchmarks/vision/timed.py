@@ -3,7 +3,6 @@
 import copy
 import time
 from collections.abc import Callable
-from statistics import fmean, stdev
 from typing import Any
 
 import torch
@@ -114,27 +113,20 @@ def _rows(repeats: list[dict[str, float]], profile: str, recipe: str, threads: i
         "online kNN, share of the training time": ("method", [r["online"] for r in repeats], "ratio"),
     }
     kind = f"recipe {recipe}, {threads} thread" + "s" * (threads > 1)
+    where = environment()
     return [
-        ResultRecord(
+        ResultRecord.over(
+            values,
             system=system,
             domain="vision",
             dataset=f"cifar10_13k, {kind}" + (" (ratio)" if metric == "ratio" else ""),
             split="5,632 images, batch 256",
             method="simclr",
             metric=metric,
-            mean=fmean(values),
-            std=stdev(values),
-            values=tuple(values),
-            seeds=tuple(range(len(values))),
-            higher_is_better=False,
             role=role,
-            published=None,
-            verdict=None,
-            seconds=None,
-            peak_mb=None,
             profile=profile,
             settings={"threads": threads, "recipe": recipe, "network": "ResNet-10, width 16, medium stem"},
-            **environment(),
+            **where,
         )
         for system, (role, values, metric) in rows.items()
     ]

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
+from statistics import fmean, stdev
 from typing import Any, Literal
 
 __all__ = ["Published", "ResultRecord"]
@@ -60,6 +63,35 @@ class ResultRecord:
     versions: dict[str, str] = field(default_factory=dict)
     machine: dict[str, Any] = field(default_factory=dict)
     date: str = ""
+
+    @classmethod
+    def over(cls, values: Sequence[float], **fields: Any) -> ResultRecord:
+        """The record of some values: mean and deviation are worked out here.
+
+        Args:
+            values: one per seed or repeat; a value that is not finite becomes None, and then there is no mean.
+            **fields: of the record. Without them seeds are 0, 1, ..., the role is "method", lower is better, there is
+                no split, and published number, verdict, seconds and memory are None.
+
+        >>> record = ResultRecord.over(
+        ...     [1.0, 3.0], system="a", domain="b", dataset="c", method="d", metric="ms", profile="quick"
+        ... )
+        >>> record.mean, round(record.std, 3), record.seeds, record.higher_is_better
+        (2.0, 1.414, (0, 1), False)
+        """
+        finite = all(map(math.isfinite, values))
+        given: dict[str, Any] = {
+            "split": "",
+            "seeds": range(len(values)),
+            "role": "method",
+            "higher_is_better": False,
+            **dict.fromkeys(("published", "verdict", "seconds", "peak_mb")),
+            **fields,
+            "values": tuple(value if math.isfinite(value) else None for value in values),
+            "mean": fmean(values) if finite else None,
+            "std": stdev(values) if finite and len(values) > 1 else None,
+        }
+        return cls(**{**given, "seeds": tuple(given["seeds"])})
 
     def to_json(self) -> dict[str, Any]:
         """A plain dictionary that ``json.dump`` takes."""

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from statistics import fmean, stdev
+from statistics import fmean
 from typing import Any
 
 from rich.console import Console
@@ -172,17 +172,15 @@ def collect(
             first = metric == metrics[0]
             peaks = [p for c in scored if (p := results[c].peak_mb) is not None]
             records.append(
-                ResultRecord(
+                ResultRecord.over(
+                    values,
                     system=name,
                     domain=domain,
                     dataset=dataset,
                     split=split(dataset),
                     method=cells[0].system.method,
                     metric=f"{metric} {unit}".strip(),
-                    mean=fmean(values),
-                    std=stdev(values) if len(values) > 1 else None,
-                    values=tuple(values),
-                    seeds=tuple(c.seed for c in scored),
+                    seeds=[c.seed for c in scored],
                     higher_is_better=higher_is_better,
                     role=cells[0].system.role,
                     published=(published or {}).get((name, dataset)) if first else None,
