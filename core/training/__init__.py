@@ -3,6 +3,7 @@
 from core.training.artifact import load_method, read_config, save_method
 from core.training.checkpoint import ExactCheckpoint
 from core.training.fit import FitResult, fit
+from core.training.in_memory import train_in_memory
 from core.training.job import RunResult, train
 from core.training.lars import LARS
 from core.training.loader import EpochLoader, full_batch, shuffled
@@ -40,4 +41,5 @@ __all__ = [
     "seed_everything",
     "shuffled",
     "train",
+    "train_in_memory",
 ]

@@ -62,6 +62,7 @@ def train(
     name: str,
     *,
     data: str | None,
+    given: Any = None,
     settings: MethodSettings,
     evaluation: Any,
     fit_settings: FitSettings,
@@ -76,6 +77,7 @@ def train(
         registry: the domain's methods.
         name: registered name of the method.
         data: catalogue name or path; None is the domain's embedded default.
+        given: data that are in memory already; then ``data`` only names them.
         settings: of the method.
         evaluation: settings of the domain's protocol, of type ``task.evaluation_settings``.
         fit_settings: how the run is carried out.
@@ -97,7 +99,7 @@ def train(
     if isinstance(task, ReadingTask):
         config["read"] = asdict(task.reading)
     # data, module and loader come before the folder, so that bad data and bad settings leave nothing behind
-    loaded = task.load(data)
+    loaded = task.load(data) if given is None else given
     generator = seed_everything(fit_settings.seed)
     try:
         method = task.build(name, settings, loaded, generator)

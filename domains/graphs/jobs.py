@@ -16,26 +16,14 @@ from torch.nn.functional import normalize
 from core.atomic import atomic_write
 from core.errors import UserError
 from core.progress import working
-from core.training import FitSettings, RunResult, load_method, read_preset, resolve_settings
-from core.training import train as run_job
+from core.training import RunResult, load_method, train_in_memory
 from domains.graphs import METHODS
 from domains.graphs.data.graph import GraphData, GraphSet
 from domains.graphs.data.read import read_graph
-from domains.graphs.evaluate import EvaluationSettings
 from domains.graphs.methods.base import GraphMethod
 from domains.graphs.task import GraphTask, check_fits, embed_set, prepare
 
 __all__ = ["embed", "embed_command", "load_model", "neighbours", "neighbours_command", "train"]
-
-
-class _InMemory(GraphTask):
-    """The domain's task with data that are already there."""
-
-    def __init__(self, given: GraphData | GraphSet) -> None:
-        self.given = given
-
-    def load(self, data: str | None) -> GraphData | GraphSet:
-        return self.given
 
 
 def train(
@@ -68,18 +56,21 @@ def train(
         UserError: unknown method, preset or setting, a value out of range, data that do not fit the method, or a
             folder that is taken.
     """
-    layers = read_preset("domains.graphs", preset, method) if preset is not None else ({}, {})
     given = prepare(read_graph(data)) if isinstance(data, str) else data
-    return run_job(
-        _InMemory(given),
+    return train_in_memory(
+        GraphTask(),
         METHODS,
         method,
+        given,
+        package="domains.graphs",
         data=data if isinstance(data, str) else given.name,
-        settings=resolve_settings(METHODS.settings(method), (f"preset {preset}", layers[0]), ("settings", settings)),
-        evaluation=resolve_settings(EvaluationSettings, (f"preset {preset}", layers[1]), ("evaluate", evaluate or {})),
-        fit_settings=FitSettings(seed=seed, progress=progress),
-        folder=Path(folder),
+        folder=folder,
+        preset=preset,
+        seed=seed,
         resume=resume,
+        progress=progress,
+        evaluate=evaluate,
+        settings=settings,
     )
 
 

@@ -14,12 +14,10 @@ from torch import Tensor
 from core.atomic import atomic_write
 from core.errors import UserError
 from core.progress import watched, working
-from core.training import FitSettings, RunResult, load_method, read_preset, resolve_settings
-from core.training import train as run_job
+from core.training import RunResult, load_method, train_in_memory
 from domains.vision import METHODS
 from domains.vision.data.images import ImageSet
 from domains.vision.data.read import read_images
-from domains.vision.evaluate import EvaluationSettings
 from domains.vision.methods.base import EMBED_BATCH, VisionMethod
 from domains.vision.task import VisionTask
 
@@ -29,17 +27,6 @@ _log = logging.getLogger(__name__)
 
 TABLES = (".parquet", ".csv", ".npz")
 """Suffixes of the files that `embed_command` writes."""
-
-
-class _InMemory(VisionTask):
-    """The domain's task with images that are already there."""
-
-    def __init__(self, given: ImageSet) -> None:
-        super().__init__()
-        self.given = given
-
-    def load(self, data: str | None) -> ImageSet:
-        return self.given
 
 
 def train(
@@ -71,18 +58,21 @@ def train(
         UserError: unknown method, preset or setting, a value out of range, images that do not fit the method, or a
             folder that is taken.
     """
-    layers = read_preset("domains.vision", preset, method) if preset is not None else ({}, {})
     given = images if isinstance(images, ImageSet) else read_images(images)
-    return run_job(
-        _InMemory(given),
+    return train_in_memory(
+        VisionTask(),
         METHODS,
         method,
+        given,
+        package="domains.vision",
         data=given.name if isinstance(images, ImageSet) else str(images),
-        settings=resolve_settings(METHODS.settings(method), (f"preset {preset}", layers[0]), ("settings", settings)),
-        evaluation=resolve_settings(EvaluationSettings, (f"preset {preset}", layers[1]), ("evaluate", evaluate or {})),
-        fit_settings=FitSettings(seed=seed, progress=progress),
-        folder=Path(folder),
+        folder=folder,
+        preset=preset,
+        seed=seed,
         resume=resume,
+        progress=progress,
+        evaluate=evaluate,
+        settings=settings,
     )
 
 
