@@ -12,14 +12,13 @@ from core.evaluation import logistic_regression
 from core.training import FitSettings, fit, resolve_settings, seed_everything
 from domains.vision import METHODS
 from domains.vision.data.images import ImageSet
-from domains.vision.evaluate import EvaluationSettings, validation_rows
+from domains.vision.evaluate import PROBE_GRID, EvaluationSettings, validation_rows
 from domains.vision.methods.base import VisionMethod
 from domains.vision.task import VisionTask
 
 __all__ = ["EVALUATION", "few", "probe", "train_on", "untrained"]
 
 EVALUATION = EvaluationSettings(online_every=0)
-_GRID = (1e-3, 1e-2, 1e-1, 1.0)
 
 
 def untrained(name: str, data: ImageSet, seed: int, settings: Mapping[str, Any]) -> VisionMethod[Any]:
@@ -80,10 +79,8 @@ def probe(train: Tensor, labels: Tensor, tests: Mapping[str, tuple[Tensor, Tenso
         seed: of the fifth.
     """
     learn, choose = validation_rows(labels, seed)
-    if len(choose) == 0:
-        learn = choose = torch.arange(len(labels))
     found: dict[str, float] = {}
-    grid: tuple[float, ...] = _GRID
+    grid: tuple[float, ...] = PROBE_GRID
     for name, (rows, classes) in tests.items():
         result = logistic_regression(
             torch.cat([train, rows]),

@@ -22,7 +22,7 @@ BLOCK = 1 << 21
 
 
 def triplet(
-    z: Float[Tensor, "n d"],
+    z: Float[Tensor, "n d"] | Float[Tensor, "v n d"],
     labels: Int64[Tensor, " n"],
     *,
     margin: float | None = 0.05,
@@ -42,15 +42,17 @@ def triplet(
     backward pass, so memory stays linear in n; time is (pairs with equal labels) times n.
 
     Args:
-        z: rows; normalised here for the cosine distance, taken as they are for the Euclidean one.
-        labels: class of each row.
+        z: rows, or stacked views of the same instances; normalised here for the cosine distance, taken as they are for
+            the Euclidean one.
+        labels: class of each row, or of each instance.
         margin: >= 0, in units of the distance; ``None`` takes the softplus form, which semi-hard mining cannot.
         reduction: over the mined triplets: "mean", "mean_nonzero" (those with loss above 0), "sum", or "none".
         mining: which triplets count.
         distance: "cosine" is 1 - cos, in [0, 2].
 
     Shape:
-        Output is a scalar; with ``reduction="none"`` ``(n,)``, the sum over each anchor's triplets.
+        Output is a scalar; with ``reduction="none"`` ``(n,)``, the sum over each anchor's triplets; for views
+        ``(v n,)``, view by view.
 
     Returns:
         The loss, >= 0, in float32 or better; 0 if no triplet is mined. Equal rows are at Euclidean distance 0, with
@@ -66,8 +68,10 @@ def triplet(
     """
     check_choice("reduction", reduction, get_args(TripletReduction))
     _check_settings(margin, mining, distance)
-    check_embeddings("z", z)
-    check_labels(labels, len(z))
+    check_embeddings("z", z, dims=(2, 3))
+    check_labels(labels, z.shape[-2])
+    if z.dim() == 3:
+        z, labels = z.flatten(0, 1), labels.repeat(len(z))
     _, group, sizes = torch.unique(labels, return_inverse=True, return_counts=True)
     if len(sizes) < 2 or int(sizes.max()) < 2:
         raise ValueError(
@@ -160,7 +164,9 @@ class TripletLoss(nn.Module):
         self.mining: Mining = mining
         self.distance: Distance = distance
 
-    def forward(self, z: Float[Tensor, "n d"], labels: Int64[Tensor, " n"]) -> Float[Tensor, "..."]:
+    def forward(
+        self, z: Float[Tensor, "n d"] | Float[Tensor, "v n d"], labels: Int64[Tensor, " n"]
+    ) -> Float[Tensor, "..."]:
         """The loss of one batch; arguments as in `triplet`."""
         return triplet(
             z,

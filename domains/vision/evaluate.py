@@ -17,7 +17,11 @@ from core.evaluation import (
     ridge_regression,
 )
 
-__all__ = ["EvaluationSettings", "score_classes", "score_targets", "validation_rows"]
+__all__ = ["PROBE_GRID", "EvaluationSettings", "score_classes", "score_targets", "validation_rows"]
+
+
+PROBE_GRID = (1e-3, 1e-2, 1e-1, 1.0)
+"""Inverse strengths that a linear probe chooses among."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +57,7 @@ def validation_rows(labels: Int64[Tensor, " n"], seed: int) -> tuple[Tensor, Ten
         seed: of the draw.
 
     Returns:
-        Positions to learn from, and to choose on.
+        Positions to learn from, and to choose on; all of them for both where every class is too small to spare one.
     """
     draw = torch.Generator().manual_seed(seed)
     order = torch.randperm(len(labels), generator=draw)
@@ -61,6 +65,8 @@ def validation_rows(labels: Int64[Tensor, " n"], seed: int) -> tuple[Tensor, Ten
     counts = torch.bincount(labels)
     place = torch.arange(len(labels)) - (counts.cumsum(0) - counts)[labels[order]]
     held = place < (counts[labels[order]] // 5)
+    if not held.any():
+        return order, order
     return order[~held], order[held]
 
 
@@ -93,15 +99,13 @@ def score_classes(
     if len(train_labels.unique()) < 2:
         raise UserError("the training images have one class only; nothing can be probed")
     learn, choose = validation_rows(train_labels, seed)
-    if len(choose) == 0:
-        learn = choose = torch.arange(len(train_labels))
     probe = logistic_regression(
         torch.cat([train, test]),
         torch.cat([train_labels, test_labels]),
         train=learn,
         val=choose,
         test=torch.arange(len(test)) + len(train),
-        grid=(1e-3, 1e-2, 1e-1, 1.0),
+        grid=PROBE_GRID,
     )
     knn = KnnEvaluator(k=settings.k, temperature=settings.knn_temperature).fit(train, train_labels)
     return {

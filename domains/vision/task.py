@@ -21,7 +21,7 @@ from domains.vision.data.splits import test_rows
 from domains.vision.evaluate import EvaluationSettings, score_classes, score_targets
 from domains.vision.methods.base import VisionMethod
 
-__all__ = ["ReadSettings", "VisionTask", "split"]
+__all__ = ["ReadSettings", "VisionTask", "split", "split_rows"]
 
 _ONLINE_SHARE = 0.5
 """Images embedded for an online score, as a share of the training images: half of them forward, every five epochs,
@@ -29,8 +29,8 @@ beside five epochs of two views forward and backward, is 2 % of the work."""
 _ONLINE_MOST = 2500
 
 
-def split(data: ImageSet, settings: EvaluationSettings, seed: int) -> tuple[ImageSet, ImageSet]:
-    """Training and test images: the official parts, or a drawn share.
+def split_rows(data: ImageSet, settings: EvaluationSettings, seed: int) -> tuple[Tensor, Tensor]:
+    """Positions of the training and of the test images: the official parts, or a drawn share.
 
     Args:
         data: all images.
@@ -40,7 +40,19 @@ def split(data: ImageSet, settings: EvaluationSettings, seed: int) -> tuple[Imag
     test = test_rows(data, settings.test_share, seed)
     kept = torch.ones(len(data), dtype=torch.bool)
     kept[test] = False
-    return data.select(kept), data.select(test)
+    return kept.nonzero().flatten(), test
+
+
+def split(data: ImageSet, settings: EvaluationSettings, seed: int) -> tuple[ImageSet, ImageSet]:
+    """Copies of the training and of the test images, see `split_rows`.
+
+    Args:
+        data: all images.
+        settings: the share.
+        seed: of the draw.
+    """
+    train, test = split_rows(data, settings, seed)
+    return data.select(train), data.select(test)
 
 
 @dataclass(frozen=True)
@@ -126,8 +138,8 @@ class VisionTask:
         Raises:
             UserError: fewer training images than two, or a sampler that does not suit the data.
         """
-        train, _ = split(data, evaluation, seed)
-        return make_loader(_vision(method), train, seed)
+        train, _ = split_rows(data, evaluation, seed)
+        return make_loader(_vision(method), data.select(train), seed)
 
     def callbacks(
         self, method: Method[Any], data: ImageSet, evaluation: EvaluationSettings, seed: int
@@ -135,12 +147,14 @@ class VisionTask:
         """KNN accuracy on a part of the test images every few epochs, where there are labels."""
         if evaluation.online_every == 0 or data.labels is None:
             return ()
-        train, test = split(data, evaluation, seed)
-        bank, queries = _labelled(train), _labelled(test)
+        labels = data.labels
+        train, test = split_rows(data, evaluation, seed)
         most = min(_ONLINE_MOST, int(_ONLINE_SHARE * len(train)))
         draw = torch.Generator().manual_seed(seed)
-        bank = bank.select(torch.randperm(len(bank), generator=draw)[: most * 4 // 5])
-        queries = queries.select(torch.randperm(len(queries), generator=draw)[: most // 5])
+        bank, queries = (
+            data.select(rows[torch.randperm(len(rows), generator=draw)[:count]])
+            for rows, count in ((train[labels[train] >= 0], most * 4 // 5), (test[labels[test] >= 0], most // 5))
+        )
         if len(queries) == 0 or len(bank) == 0:
             return ()
 

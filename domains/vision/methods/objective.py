@@ -234,8 +234,8 @@ class Objective(nn.Module):
             "pairs": self._pairs,
             "modalities": self._pairs,
             "views": lambda z, batch: self._joined(z),
-            "labels": lambda z, batch: self._supervised(z, self._labels(batch)),
-            "targets": lambda z, batch: self._supervised(z, self._targets(batch)),
+            "labels": lambda z, batch: self._joined(z, self._labels(batch)),
+            "targets": lambda z, batch: self._joined(z, self._targets(batch)),
             "index": lambda z, batch: self._joined(z[0], z[1], batch.index),
             "scores": self._scores,
             "codes": lambda z, batch: self._joined(z.flatten(0, 1)),
@@ -275,11 +275,6 @@ class Objective(nn.Module):
         mixed: Tensor = self.mixer.similarities(both, both, valid=ids[:, None] != ids)
         local: Tensor = mixed.unflatten(0, (2, -1))[:, mine].flatten(0, 1)
         return local
-
-    def _supervised(self, z: Tensor, known: Tensor) -> Tensor:
-        if self.part.name == "TripletLoss":
-            return self._joined(z.flatten(0, 1), known.repeat(len(z)))
-        return self._joined(z, known)
 
     def _labels(self, batch: ImageBatch) -> Tensor:
         return labels_of(batch, self.part.name)

@@ -143,3 +143,17 @@ def test_hand_example_of_distances():
     z = torch.tensor([[0.0, 0.0], [0.2, 0.0], [0.0, 0.4]], dtype=torch.float64)
     terms = triplet(z, torch.tensor([0, 0, 1]), margin=0.5, distance="euclidean", reduction="none")
     assert float(terms[0]) == pytest.approx(0.3, abs=1e-12)
+
+
+@pytest.mark.parametrize("reduction", ["mean", "mean_nonzero", "sum", "none"])
+def test_stacked_views_are_their_rows_with_the_labels_of_the_instances(reduction):
+    views = torch.stack([rows(seed=1), rows(seed=2), rows(seed=3)])
+    labels = torch.arange(views.shape[1]) % 3
+    stacked = triplet(views, labels, reduction=reduction)
+    torch.testing.assert_close(stacked, triplet(views.flatten(0, 1), labels.repeat(3), reduction=reduction))
+
+
+@pytest.mark.usefixtures("unchecked")
+def test_views_take_one_label_for_each_instance():
+    with pytest.raises(ValueError, match=r"labels must have shape \(7,\)"):
+        triplet(rows().expand(3, -1, -1), LABELS.repeat(3))

@@ -30,7 +30,7 @@ def vectors_of(table):
 
 def test_looking_at_the_domain_imports_no_torch():
     script = "import sys, domains.vision, domains.vision.app; sys.exit('torch' in sys.modules)"
-    subprocess.run([sys.executable, "-c", script], check=True)
+    assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0
 
 
 def test_images_in_memory_are_trained_on_and_their_model_comes_back(tmp_path):

@@ -69,10 +69,8 @@ def test_sizes_that_are_no_powers_of_two(name, size):
             assert maps.shape[0] == 2
 
 
-@pytest.mark.parametrize("name", [n for n in backbone_names() if n.startswith(("resnet", "monai"))])
+@pytest.mark.parametrize("name", [n for n in QUICK if n.startswith(("resnet", "monai"))])
 def test_rows_of_convolutional_networks_are_the_mean_of_the_map(name):
-    if name not in QUICK:
-        pytest.skip("its kind is covered by a smaller one")
     net = build(name).eval()
     with torch.no_grad():
         torch.testing.assert_close(net(images(32)), net.feature_map(images(32)).mean((2, 3)))
@@ -158,7 +156,7 @@ def test_no_torchvision_is_imported():
         "    make_backbone(name, size=32, width=8, depth=10, stem='auto')(torch.zeros(2, 3, 32, 32))\n"
         "sys.exit(any(m.split('.')[0] in ('torchvision', 'timm') for m in sys.modules))"
     )
-    subprocess.run([sys.executable, "-c", script], check=True)
+    assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0
 
 
 def test_the_suites_own_resnet_needs_neither_package():
@@ -167,7 +165,7 @@ def test_the_suites_own_resnet_needs_neither_package():
         "from domains.vision.models import make_backbone\n"
         "make_backbone('resnet', size=32, width=8, depth=10, stem='auto')"
     )
-    subprocess.run([sys.executable, "-c", script], check=True)
+    assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0
 
 
 @pytest.mark.parametrize("name", ["monai:resnet10", "transformers:vit"])
