@@ -19,7 +19,7 @@ _CPU: dict[str, Any] = {
 }
 BUDGETS: dict[str, dict[str, Any]] = {
     "cpu": _CPU,
-    "quick": {**_CPU, "stem": "small", "width": 8, "recipe": "digits", "epochs": 8, "batch_size": 128},
+    "quick": {**_CPU, "stem": "small", "width": 8, "recipe": "digits", "epochs": 6, "batch_size": 128},
     "paper": {**_CPU, "width": 64, "depth": 18, "stem": "small", "recipe": "cifar", "epochs": 200},
 }
 """Settings that all systems of a profile share. ``lr`` and ``epochs`` were chosen on SimCLR alone."""

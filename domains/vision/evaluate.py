@@ -1,5 +1,6 @@
 """The standard protocol of the vision domain: frozen features, kNN and logistic regression."""
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -22,6 +23,7 @@ __all__ = ["PROBE_GRID", "EvaluationSettings", "score_classes", "score_targets",
 
 PROBE_GRID = (1e-3, 1e-2, 1e-1, 1.0)
 """Inverse strengths that a linear probe chooses among."""
+_FEWEST_TO_ORDER = 3
 
 
 @dataclass(frozen=True)
@@ -108,11 +110,13 @@ def score_classes(
         grid=PROBE_GRID,
     )
     knn = KnnEvaluator(k=settings.k, temperature=settings.knn_temperature).fit(train, train_labels)
-    return {
+    scores = {
         "accuracy": probe.test,
         f"kNN accuracy (k={settings.k}, T={settings.knn_temperature:g})": knn.score(test, test_labels),
-        "effective rank": effective_rank(test, centre=True),
     }
+    if bool((test != test[0]).any()):  # a single image, or equal rows, have none
+        scores["effective rank"] = effective_rank(test, centre=True)
+    return scores
 
 
 def score_targets(
@@ -123,6 +127,8 @@ def score_targets(
 ) -> dict[str, float]:
     """Errors of a ridge regression on frozen features, and how well distances follow the targets.
 
+    Correlations that too few or equal test images do not have are left out.
+
     Args:
         train: frozen features of the training images.
         train_targets: their numbers.
@@ -131,9 +137,7 @@ def score_targets(
     """
     found = ridge_regression(train, train_targets, test)
     metrics = regression_metrics(test_targets, found)
-    return {
-        "MAE": metrics["mae"],
-        "RMSE": metrics["rmse"],
-        "Pearson": metrics["pearson"],
-        "ordinality": ordinality(test, test_targets),
-    }
+    scores = {"MAE": metrics["mae"], "RMSE": metrics["rmse"], "Pearson": metrics["pearson"]}
+    if len(test) >= _FEWEST_TO_ORDER:
+        scores["ordinality"] = ordinality(test, test_targets)
+    return {name: value for name, value in scores.items() if math.isfinite(value)}

@@ -1,5 +1,6 @@
 """The domain's side of a training job."""
 
+import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -22,6 +23,8 @@ from domains.vision.evaluate import EvaluationSettings, score_classes, score_tar
 from domains.vision.methods.base import VisionMethod
 
 __all__ = ["ReadSettings", "VisionTask", "split", "split_rows"]
+
+_log = logging.getLogger(__name__)
 
 _ONLINE_SHARE = 0.5
 """Images embedded for an online score, as a share of the training images: half of them forward, every five epochs,
@@ -187,6 +190,12 @@ class VisionTask:
         self, method: VisionMethod[Any], train: ImageSet, test: ImageSet, settings: EvaluationSettings, seed: int
     ) -> dict[str, float]:
         if train.labels is None or test.labels is None:
+            return {}
+        if len(test) == 0 or len(train.labels.unique()) < 2:  # the model is kept all the same
+            _log.warning(
+                "%s gets no score by class: there is one class only, or no labelled image to test on",
+                train.name,
+            )
             return {}
         return score_classes(
             method.embed(train.images), train.labels, method.embed(test.images), test.labels, settings, seed

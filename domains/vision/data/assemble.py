@@ -18,7 +18,7 @@ from torch import Tensor
 
 from core.errors import OperationError, UserError
 from core.progress import watched
-from domains.vision.data.decode import BrokenImageError, Source, decode, image_shape
+from domains.vision.data.decode import SKIPPING, BrokenImageError, Source, decode, image_shape
 
 __all__ = ["Assembled", "assemble", "shape_for"]
 
@@ -137,7 +137,7 @@ def _stop_or_log(broken: list[BrokenImageError], count: int, what: str, skip_bro
     if not skip_broken or len(broken) == count:
         first = "; ".join(str(error) for error in broken[:_NAMED])
         more = f"; and {len(broken) - _NAMED} more" if len(broken) > _NAMED else ""
-        way_out = "all of them" if len(broken) == count else "repair or remove them, or leave them out with skip_broken"
+        way_out = "all of them" if len(broken) == count else f"repair or remove them, or leave them out with {SKIPPING}"
         raise BrokenImageError(f"{what}: {len(broken)} of {count} images cannot be read ({way_out}): {first}{more}")
     for error in broken:
         _log.warning("left out: %s", error)

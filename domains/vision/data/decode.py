@@ -14,7 +14,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from core.errors import UserError
 
-__all__ = ["IMAGE_SUFFIXES", "BrokenImageError", "Source", "decode", "image_shape"]
+__all__ = ["IMAGE_SUFFIXES", "SKIPPING", "BrokenImageError", "Source", "decode", "image_shape"]
 
 Source = Path | bytes | np.ndarray
 """A file, its bytes, or uint8 pixels: ``(h, w)`` grey, ``(h, w, 3)`` RGB, ``(h, w, 4)`` with transparency."""
@@ -25,6 +25,9 @@ IMAGE_SUFFIXES = frozenset({
     ".tif", ".tiff", ".webp",
 })  # fmt: skip
 """Lower-case suffixes of files that are taken for images."""
+
+SKIPPING = "skip_broken (--skip-broken, for train --read.skip-broken true)"
+"""What a message about broken images tells its reader to try."""
 
 # Named one by one: left to itself PIL also opens documents and stubs, and runs Ghostscript on PostScript. HEIF is there
 # when the package pillow-heif has registered itself.

@@ -13,7 +13,7 @@ import torch
 
 from core.errors import UserError
 from domains.vision.data.assemble import assemble
-from domains.vision.data.decode import IMAGE_SUFFIXES
+from domains.vision.data.decode import IMAGE_SUFFIXES, SKIPPING
 from domains.vision.data.images import ImageSet
 from domains.vision.data.label_table import LabelTable, read_label_table
 
@@ -183,7 +183,7 @@ def _check_rows(table: LabelTable, files: Sequence[_File], folder: Path, skip_br
     if len(lost) == len(table.files):
         raise UserError(f"{what}; names are paths from the folder with their suffix, such as {files[0].name}")
     if not skip_broken:
-        raise UserError(f"{what}; add them, take their rows out, or pass over them with skip_broken")
+        raise UserError(f"{what}; add them, take their rows out, or pass over them with {SKIPPING}")
     _log.warning("%s; passed over", what)
 
 

@@ -1,6 +1,7 @@
 """The domain's side of a training job: split, statistics, online scores, what is refused."""
 
 import csv
+import math
 
 import pytest
 import torch
@@ -106,9 +107,30 @@ def test_fewer_images_than_a_batch_make_one_batch(tmp_path):
 def test_what_cannot_be_trained_on_is_said(tmp_path):
     with pytest.raises(UserError, match="has 1 image"):
         run(images(1, classes=1), tmp_path / "one")
-    one_class = images(20, classes=1)
-    with pytest.raises(UserError, match="one class only"):
-        run(one_class, tmp_path / "class")
+
+
+def test_one_class_is_trained_on_and_kept_without_a_score(tmp_path, caplog):
+    result = run(images(20, classes=1), tmp_path / "run")
+    assert result.scores == {}
+    assert "one class" in caplog.text
+    assert load_method(tmp_path / "run", METHODS).embed(images(2).images).shape[0] == 2
+
+
+@pytest.mark.parametrize("count", [3, 4, 6, 12])
+def test_a_handful_of_images_is_trained_on_and_kept(tmp_path, count):
+    result = run(images(count, classes=2), tmp_path / "run")
+    assert (tmp_path / "run" / "model" / "model.safetensors").is_file()
+    assert all(0 <= value <= count for value in result.scores.values())
+
+
+@pytest.mark.parametrize("count", [4, 6, 12])
+def test_a_handful_of_numbers_is_learnt_and_kept(tmp_path, count):
+    data = images(count, classes=2)
+    numbers = ImageSet(data.images, "numbers", targets=torch.arange(count, dtype=torch.float32))
+    result = run(numbers, tmp_path / "run")
+    assert result.scores["MAE"] >= 0
+    assert "ordinality" not in result.scores  # one or two images are left to test on
+    assert all(map(math.isfinite, result.scores.values()))
 
 
 def test_embeddings_do_not_depend_on_the_batch():
