@@ -110,8 +110,20 @@ CLAIMS: dict[str, tuple[Claim, ...]] = {
             "MoCHi makes embeddings more uniform",
             "MoCo v2", "MoCo v2 + MoCHi", _MOCHI, metric="uniformity", scale=1.0, row="",
         ),
+        _above("class oracle above MoCHi", "MoCo v2 + MoCHi, class oracle", "MoCo v2 + MoCHi", _MOCHI),
         _above("Hallucinator above MoCo v2", "MoCo v2 + Hallucinator", "MoCo v2", f"{_HALLUCINATOR}: +0.3 to +3.0"),
         _above("Hallucinator above SimSiam", "SimSiam + Hallucinator", "SimSiam", f"{_HALLUCINATOR}: +0.3 to +3.0"),
+        *(
+            claim
+            for base in ("MoCo v2", "SimSiam")
+            for claim in (
+                _above(f"the suppressed crop helps {base}", f"{base}, suppressed crop", base, _HALLUCINATOR),
+                _above(
+                    f"Hallucinator above {base}, both with the suppressed crop",
+                    f"{base} + Hallucinator, suppressed crop", f"{base}, suppressed crop", _HALLUCINATOR,
+                ),
+            )
+        ),
     ),
     "long tail": (
         _above("SogCLR above NT-Xent on a long tail", "SogCLR", _SIMCLR, _SOGCLR),

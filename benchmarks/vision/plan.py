@@ -12,6 +12,10 @@ _BASELINE: Role = "baseline"
 _ABLATION: Role = "ablation"
 _TAU = {"temperature": 0.2}
 _MOCHI = {"n_hard": 128, "n_pair": 64, "n_query": 32}
+_MIXED = {"sampler": "hard_negative_mixing", "sampler_settings": _MOCHI}
+_HALLUCINATED = {"sampler": "hallucinator"}
+_CROP = {"recipe": "mild+hallucinator"}
+"""Hallucinator's released configurations suppress the centre of one view's crop as well: crop and generator apart."""
 _NT_XENT = {"loss": "NTXentLoss", "loss_settings": _TAU}
 
 
@@ -47,10 +51,15 @@ def _instance(profile: str) -> tuple[System, ...]:
         System("SwAV", "swav"),
         System("BYOL", "byol"),
         System("MoCo v2", "moco"),
-        System("MoCo v2 + MoCHi", "moco", "method", {"sampler": "hard_negative_mixing", "sampler_settings": _MOCHI}),
-        System("MoCo v2 + Hallucinator", "moco", "method", {"sampler": "hallucinator"}),
+        System("MoCo v2 + MoCHi", "moco", "method", _MIXED),
+        System("MoCo v2 + MoCHi, class oracle", "moco", _ABLATION, {**_MIXED, "oracle": True}),
+        System("MoCo v2 + Hallucinator", "moco", "method", _HALLUCINATED),
+        System("MoCo v2, suppressed crop", "moco", _ABLATION, _CROP),
+        System("MoCo v2 + Hallucinator, suppressed crop", "moco", _ABLATION, {**_HALLUCINATED, **_CROP}),
         System("SimSiam", "simsiam"),
-        System("SimSiam + Hallucinator", "simsiam", "method", {"sampler": "hallucinator"}),
+        System("SimSiam + Hallucinator", "simsiam", "method", _HALLUCINATED),
+        System("SimSiam, suppressed crop", "simsiam", _ABLATION, _CROP),
+        System("SimSiam + Hallucinator, suppressed crop", "simsiam", _ABLATION, {**_HALLUCINATED, **_CROP}),
     )
 
 
@@ -107,8 +116,9 @@ def plan(profile: str, part: str, seeds: int | None) -> list[Cell]:
 
 
 def _quick_choice(systems: tuple[System, ...]) -> tuple[System, ...]:
-    """What fits three minutes: no multi-view rows, no small batches."""
-    return tuple(s for s in systems if "views" not in s.name and "batch" not in s.name)
+    """What fits three minutes: no multi-view rows, no small batches, no ablations."""
+    large = ("views", "batch")
+    return tuple(s for s in systems if s.role != _ABLATION and not any(word in s.name for word in large))
 
 
 def settings_of(system: System, profile: str) -> dict[str, Any]:
