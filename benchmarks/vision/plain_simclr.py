@@ -8,7 +8,7 @@ from torch.nn.functional import cross_entropy, normalize
 
 from domains.vision.augment import Recipe
 
-__all__ = ["PlainSimCLR", "kornia_chain"]
+__all__ = ["PlainResNet10", "PlainSimCLR", "kornia_chain"]
 
 
 def kornia_chain(recipe: Recipe, size: int, mean: Tensor, std: Tensor) -> nn.Module:
@@ -38,6 +38,47 @@ def kornia_chain(recipe: Recipe, size: int, mean: Tensor, std: Tensor) -> nn.Mod
         parts.append(augment.RandomSolarize(thresholds=(0.5, 0.5), additions=(0.0, 0.0), p=r.solarise))
     parts.append(augment.Normalize(mean, std))
     return augment.AugmentationSequential(*parts, data_keys=["input"])
+
+
+class PlainResNet10(nn.Module):
+    """Our ResNet-10 with the medium stem as one writes it; its parameters have the same order.
+
+    Args:
+        width: channels of the first stage.
+    """
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.stem = nn.Sequential(nn.Conv2d(3, width, 3, 2, 1, bias=False), nn.BatchNorm2d(width), nn.ReLU())
+        stages = [width, width, 2 * width, 4 * width, 8 * width]
+        self.blocks = nn.Sequential(
+            *(_PlainBlock(stages[i], stages[i + 1], 1 if i == 0 else 2) for i in range(4)),
+        )
+        self.pool = nn.AdaptiveAvgPool2d(1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Pooled features."""
+        pooled: Tensor = self.pool(self.blocks(self.stem(x)))
+        return pooled.flatten(1)
+
+
+class _PlainBlock(nn.Module):
+    def __init__(self, channels: int, out: int, stride: int) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(channels, out, 3, stride, 1, bias=False)
+        self.bn1 = nn.BatchNorm2d(out)
+        self.conv2 = nn.Conv2d(out, out, 3, 1, 1, bias=False)
+        self.bn2 = nn.BatchNorm2d(out)
+        self.relu = nn.ReLU(inplace=True)
+        self.downsample: nn.Module = nn.Identity()
+        if stride > 1:
+            self.downsample = nn.Sequential(nn.Conv2d(channels, out, 1, stride, bias=False), nn.BatchNorm2d(out))
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = self.relu(self.bn1(self.conv1(x)))
+        y = self.bn2(self.conv2(y)) + self.downsample(x)
+        found: Tensor = self.relu(y)
+        return found
 
 
 class PlainSimCLR(nn.Module):

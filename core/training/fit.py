@@ -18,6 +18,7 @@ from core.errors import OperationError
 from core.training.checkpoint import ExactCheckpoint, latest_checkpoint
 from core.training.epochs import AnnouncedEpochs
 from core.training.finite_loss import FiniteLoss
+from core.training.memory import reused_memory
 from core.training.method import Method
 from core.training.metrics_log import MetricsLog
 from core.training.progress import TrainingProgress
@@ -117,7 +118,8 @@ def fit(
         )
         at_interrupt = signal.getsignal(signal.SIGINT)
         try:
-            trainer.fit(method, loader, ckpt_path=str(found[0]) if found else None, weights_only=True)
+            with reused_memory():
+                trainer.fit(method, loader, ckpt_path=str(found[0]) if found else None, weights_only=True)
         except OSError as error:
             raise OperationError(f"training stopped, {folder}: {error.strerror or error}") from error
         except SystemExit as error:

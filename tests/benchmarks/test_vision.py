@@ -9,7 +9,7 @@ import torch
 from benchmarks.vision import BENCHMARK, budget, plan, study
 from benchmarks.vision.claims import CLAIMS, claim_records, row_verdicts
 from benchmarks.vision.parts import FURTHER, TIMED
-from benchmarks.vision.plain_simclr import PlainSimCLR, kornia_chain
+from benchmarks.vision.plain_simclr import PlainResNet10, PlainSimCLR, kornia_chain
 from benchmarks.vision.published import PUBLISHED
 from benchmarks.vision.records import method_key
 from core.errors import UserError
@@ -19,6 +19,7 @@ from core.reporting import Cell, CellResult, System, read_records
 from core.training import resolve_settings
 from domains.vision import METHODS
 from domains.vision.augment import RECIPES
+from domains.vision.models.resnet import ResNet
 
 PARTS = [(profile, part) for profile, parts in plan.PARTS.items() for part in parts]
 TINY = {**budget.BUDGETS["quick"], "width": 4, "epochs": 1}
@@ -162,3 +163,13 @@ def test_the_rival_changes_what_we_change():
         "RandomGrayscale",
         "RandomGaussianBlur",
     } <= names
+
+
+def test_the_plain_network_is_ours():
+    ours = ResNet(width=4, depth=10, stem="medium")
+    plain = PlainResNet10(4)
+    with torch.no_grad():
+        for own, given in zip(plain.parameters(), ours.parameters(), strict=True):
+            own.copy_(given)
+    images = torch.randn(5, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+    assert torch.allclose(plain(images), ours(images), atol=1e-5)

@@ -94,7 +94,7 @@ class _Block(nn.Module):
             self.shortcut = nn.Sequential(nn.Conv2d(channels, out, 1, stride, bias=False), nn.BatchNorm2d(out))
 
     def forward(self, x: Tensor) -> Tensor:
-        return relu(self.path(x) + self.shortcut(x), inplace=True)
+        return relu(self.path(x).add_(self.shortcut(x)), inplace=True)
 
 
 class _Basic(_Block):
