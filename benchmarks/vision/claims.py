@@ -204,7 +204,7 @@ CLAIMS: dict[str, tuple[Claim, ...]] = {
             "an MLP head above no head", "MLP head", "no head", _HEADS, row="",
         ),
     ),
-    "projection heads: digits over cifar10_13k": (
+    "projection heads: digits over cifar10_13k, digit dropped from a view": (
         _above(
             "the gain before the head grows where a view loses the digit",
             "MLP head, digit dropped with p = 0.9", "MLP head, digit dropped with p = 0", _HEADS,

@@ -24,7 +24,11 @@ Scores = tuple[dict[str, float], dict[str, Any]]
 Part = tuple[Sequence[Cell], Callable[[Cell], Scores]]
 _IMAGES = {"cpu": 5_500, "paper": 0}
 """Training images of these parts; 0 takes all."""
-_SETS = {"suppression": "digits over cifar10_13k", "heads": "cifar10_13k, half"}
+_SETS = {
+    "suppression": "digits over cifar10_13k",
+    "heads": "cifar10_13k, half",
+    "dropped": "digits over cifar10_13k, digit dropped from a view",
+}
 _BASELINE: Role = "baseline"
 _ROLES: dict[str, Role] = {"untrained start": "untrained"}
 _DROP = "MLP head, digit dropped with p = "
@@ -117,7 +121,7 @@ def heads_part(profile: str, seeds: int | None, folder: Path) -> Part:
     """Before and after each head, on clean and on shifted images, and where a view loses what is probed."""
     names = [name for name in projection.HEADS if name != "three-layer head"]
     cells = _cells(names, "simclr", _SETS["heads"], seeds)
-    cells += _cells([f"{_DROP}{share:g}" for share in _SHARES], "simclr", _SETS["suppression"], seeds)
+    cells += _cells([f"{_DROP}{share:g}" for share in _SHARES], "simclr", _SETS["dropped"], seeds)
     budget = BUDGETS[profile]
 
     def run(cell: Cell) -> Scores:

@@ -88,6 +88,7 @@ def part_records(
 
 _PROTOCOLS = {
     "digits over cifar10_13k": "linear probe; accuracy is the mean of both features",
+    "digits over cifar10_13k, digit dropped from a view": "linear probe for the digit before the head",
     "pacs64": "linear probe, half of each domain; accuracy is the mean of the domains",
     "cifar10_13k, half": "linear probe on features before and after the head; accuracy is before, clean",
     "rotation angle": "ridge regression on frozen features, degrees",
