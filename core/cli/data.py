@@ -17,7 +17,7 @@ _HELP = """usage: counterpoint data COMMAND
   fetch NAME     download what is missing, check it, print the folder
 
 COUNTERPOINT_DATA names the folder where data sets live (default: the platform's cache folder).
-example: counterpoint data show cora"""
+example: counterpoint data show graphs/cora"""
 
 
 def data(words: Sequence[str]) -> int:
@@ -38,7 +38,7 @@ def data(words: Sequence[str]) -> int:
 
 def _one_name(command: str, words: list[str]) -> str:
     parser = CommandParser(
-        f"counterpoint data {command}", f"{command} one data set", f"counterpoint data {command} cora"
+        f"counterpoint data {command}", f"{command} one data set", f"counterpoint data {command} graphs/cora"
     )
     parser.add_argument("name", type=str, help="name, or domain/name")
     name: str = parser.read(words).name

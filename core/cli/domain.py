@@ -26,6 +26,9 @@ def run_domain(domain: Domain, words: Sequence[str]) -> int:
         print(_overview(domain))
         return 0
     job, rest = words[0], list(words[1:])
+    commands = {command.name: command for command in domain.commands}
+    if job in commands:  # a domain may have an evaluate of its own that does more
+        return run_command(f"counterpoint {domain.name}", commands[job], rest)
     if job == "train":
         from core.cli.train import run_train
 
@@ -34,16 +37,14 @@ def run_domain(domain: Domain, words: Sequence[str]) -> int:
         from core.cli.evaluate import run_evaluate
 
         return run_evaluate(domain, rest)
-    commands = {command.name: command for command in domain.commands}
-    if job not in commands:
-        raise unknown_name(f"{domain.name} command", job, ["train", "evaluate", *commands])
-    return run_command(f"counterpoint {domain.name}", commands[job], rest)
+    raise unknown_name(f"{domain.name} command", job, ["train", "evaluate", *commands])
 
 
 def run_command(prefix: str, command: Command, words: Sequence[str]) -> int:
     """Run a function from its typed signature: parameters without default are positional unless keyword-only.
 
     A parameter whose flag is a word of Python ends in an underscore, which the flag leaves out: ``in_`` for ``--in``.
+    ``*names`` takes all words that are left, also none.
     """
     if "-h" in words or "--help" in words:
         parser = _parser_for(prefix, command)
@@ -52,7 +53,17 @@ def run_command(prefix: str, command: Command, words: Sequence[str]) -> int:
     parser = _parser_for(prefix, command)
     given = parser.read(words).as_dict()
     function = resolve(command.target)
-    function(**{name: given[name.rstrip("_")] for name in inspect.signature(function).parameters})
+    words_in_order: list[Any] = []
+    flags: dict[str, Any] = {}
+    for name, parameter in inspect.signature(function).parameters.items():
+        value = given[name.rstrip("_")]
+        if parameter.kind is inspect.Parameter.VAR_POSITIONAL:
+            words_in_order += value or []
+        elif parameter.kind is inspect.Parameter.POSITIONAL_OR_KEYWORD and not flags:
+            words_in_order.append(value)
+        else:
+            flags[name] = value
+    function(*words_in_order, **flags)
     return 0
 
 
@@ -64,6 +75,8 @@ def _parser_for(prefix: str, command: Command) -> CommandParser:
         required = parameter.default is inspect.Parameter.empty
         positional = required and parameter.kind is not inspect.Parameter.KEYWORD_ONLY
         options: dict[str, Any] = {"help": explained.get(name, "").replace("%", "%%"), "type": parameter.annotation}
+        if parameter.kind is inspect.Parameter.VAR_POSITIONAL:
+            options["nargs"] = "*"
         if parameter.annotation is bool:
             options.pop("type")
             options["action"] = "store_true"
@@ -95,9 +108,10 @@ def _argument_help(function: Any) -> dict[str, str]:
 
 def _overview(domain: Domain) -> str:
     registry: Registry = resolve(domain.methods)
+    own = [command.name for command in domain.commands]
     jobs = [
         ("train", "train, score and save one method"),
-        ("evaluate", "score saved models again, also on other data"),
+        *(() if "evaluate" in own else (("evaluate", "score saved models again, also on other data"),)),
         *((command.name, command.summary) for command in domain.commands),
     ]
     lines = [

@@ -28,11 +28,11 @@ class RawFile:
 
 @dataclass(frozen=True)
 class PreparedFile:
-    """One prepared file: size and sha256 as published, and the sha256 over its arrays.
+    """One prepared file: size and sha256 as published, and the sha256 over what it holds.
 
-    ``content`` hashes names, types, shapes and values of the arrays, so that a conversion on another machine, whose zip
-    bytes may differ, can be told from a changed file. ``varies`` names arrays that it leaves out, because
-    they depend on the version of a codec.
+    ``content`` hashes arrays or columns (see `core.data.integrity.content_digest`), so that a conversion on another
+    machine, whose zip bytes may differ, can be told from a changed file. ``varies`` names arrays that it leaves out,
+    because they depend on the version of a codec.
     """
 
     name: str

@@ -1,6 +1,7 @@
 """Checksums: is a file what the catalogue says it is?"""
 
 import hashlib
+import json
 import zipfile
 import zlib
 from collections.abc import Collection
@@ -28,12 +29,19 @@ def file_digest(path: Path) -> str:
 
 
 def content_digest(path: Path, *, skip: Collection[str] = ()) -> str:
-    """sha256 over the arrays of an ``.npz`` file: names in order, types, shapes, values. Zip bytes play no part.
+    """sha256 over what a file holds, whatever wrote it.
+
+    Of an ``.npz`` file the arrays: names in order, types, shapes, values. Of a ``.parquet`` file the columns: names in
+    their order and values. Zip bytes and compression play no part. Of any other file its bytes.
 
     Args:
         path: the file.
-        skip: arrays to leave out.
+        skip: arrays or columns to leave out.
     """
+    if path.suffix == ".parquet":
+        return _columns_digest(path, skip)
+    if path.suffix != ".npz":
+        return file_digest(path)
     digest = hashlib.sha256()
     with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:  # numpy leaves a broken one open
         for name in sorted(set(archive.files) - set(skip)):
@@ -43,17 +51,31 @@ def content_digest(path: Path, *, skip: Collection[str] = ()) -> str:
     return digest.hexdigest()
 
 
+def _columns_digest(path: Path, skip: Collection[str]) -> str:
+    try:
+        from pyarrow.parquet import read_table  # optional: only the domains with tables need it
+    except ImportError as error:
+        raise UserError(f"{path} needs pyarrow; install it with pip install 'counterpoint[tables]'") from error
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        table = read_table(file)
+    for name in table.column_names:
+        if name not in skip:
+            digest.update(json.dumps([name, table.column(name).to_pylist()]).encode())
+    return digest.hexdigest()
+
+
 def check_prepared(path: Path, expected: PreparedFile) -> None:
     """Refuse a prepared file that was changed since it was published or converted.
 
     Raises:
-        UserError: neither its bytes nor its arrays have the known checksum, or it cannot be read as arrays.
+        UserError: neither its bytes nor its content have the known checksum, or it cannot be read.
     """
     found = file_digest(path)
     if found == expected.sha256:
         return
     try:
-        same = path.suffix == ".npz" and content_digest(path, skip=expected.varies) == expected.content
+        same = content_digest(path, skip=expected.varies) == expected.content
     except _UNREADABLE as error:
         raise UserError(f"{path} is damaged ({error}); delete it and fetch it again") from error
     if not same:

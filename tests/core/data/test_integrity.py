@@ -6,7 +6,9 @@ import struct
 import zipfile
 
 import numpy as np
+import pyarrow as pa
 import pytest
+from pyarrow import parquet
 
 from core.data import PreparedFile, check_prepared, content_digest, file_digest
 from core.errors import UserError
@@ -88,6 +90,32 @@ def test_any_other_content_has_another_digest(tmp_path, prepared, change):
         check_prepared(path, expected)
     assert expected.sha256 in str(caught.value)
     assert file_digest(path) in str(caught.value)
+
+
+def test_columns_of_parquet_count_and_not_their_packing(tmp_path):
+    cells = {"b": ["x", None, ""], "a": [1, 2, 3]}
+    path = tmp_path / "a.parquet"
+    parquet.write_table(pa.table(cells), path)
+    published = PreparedFile("a.parquet", path.stat().st_size, file_digest(path), content_digest(path))
+    expected = b'["b", ["x", null, ""]]["a", [1, 2, 3]]'
+    assert published.content == hashlib.sha256(expected).hexdigest()
+    parquet.write_table(pa.table(cells), path, compression="gzip")
+    assert file_digest(path) != published.sha256
+    check_prepared(path, published)
+    assert content_digest(path, skip=("a",)) == hashlib.sha256(expected[:22]).hexdigest()
+    for other in ({**cells, "a": [1, 2, 4]}, {"a": cells["a"], "b": cells["b"]}, {**cells, "b": ["x", "", None]}):
+        parquet.write_table(pa.table(other), path)
+        with pytest.raises(UserError, match=r"a\.parquet was changed"):
+            check_prepared(path, published)
+    path.write_bytes(b"PAR1")
+    with pytest.raises(UserError, match=r"a\.parquet is damaged"):
+        check_prepared(path, published)
+
+
+def test_text_is_its_bytes(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text("a\n1\n")
+    assert content_digest(path) == file_digest(path)
 
 
 def test_the_published_bytes_and_repacked_ones_pass(prepared):

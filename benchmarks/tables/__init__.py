@@ -1,0 +1,1 @@
+"""The tables study: integration, conflicts, cost."""

@@ -1,0 +1,1 @@
+"""Tables: from several messy tables to one clean table, with no labels."""

@@ -1,0 +1,1 @@
+"""align of the tables domain."""

@@ -1,0 +1,1 @@
+"""blocking of the tables domain."""

@@ -1,0 +1,1 @@
+"""One value for each attribute of a thing, where its rows disagree."""

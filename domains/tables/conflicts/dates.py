@@ -1,0 +1,80 @@
+"""Dates written in one of the usual orders, as days that can be compared."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from core.errors import UserError
+
+__all__ = ["Order", "days"]
+
+Order = Literal["ymd", "dmy", "mdy"]
+
+_DATE = re.compile(r"\s*(\d{1,4})[-./](\d{1,2})[-./](\d{1,4})(?:[T ]+(\d{1,2}):(\d{2})(?::(\d{2}))?.*)?\s*")
+_YEAR = re.compile(r"\s*(\d{4})(?:-(\d{2}))?\s*")
+_DAY = 86400.0
+
+
+def days(column: pd.Series, name: str, order: Order | None = None) -> NDArray[np.float64]:
+    """Days since 1970-01-01 of each text, with the time of day as a fraction; -inf where there is no date.
+
+    Read are years, year-month, and three numbers with dashes, dots or slashes between them, with a time after them or
+    without; a time zone is not read. Of two-digit years 00 to 68 are 2000 to 2068, as in POSIX.
+
+    Args:
+        column: n texts.
+        name: of the column, for messages.
+        order: of the three numbers; None takes year first where the first number has four digits, and finds out about
+            day and month from a number above 12.
+
+    Raises:
+        UserError: no text is a date; or day and month cannot be told apart, or both orders occur.
+    """
+    code, texts = pd.factorize(column, use_na_sentinel=True)
+    found = [_DATE.fullmatch(str(text)) for text in texts]
+    if order is None:
+        order = _order(found, name)
+    values = np.array([_days(str(text), match, order) for text, match in zip(texts, found, strict=True)] + [-np.inf])
+    if len(texts) and not np.isfinite(values).any():
+        raise UserError(f"column {name!r} holds no dates (its first value is {texts[0]!r}); name a column of dates")
+    return values[code]
+
+
+def _order(found: list[re.Match[str] | None], name: str) -> Order:
+    """Order of day and month among dates that do not begin with the year."""
+    pairs = [(int(m[1]), int(m[2])) for m in found if m is not None and len(m[1]) < 4]
+    day_first = any(a > 12 for a, _ in pairs)
+    month_first = any(b > 12 for _, b in pairs)
+    if day_first and month_first:
+        raise UserError(f"column {name!r} mixes day/month and month/day; say which with order='dmy' or order='mdy'")
+    if pairs and not day_first and not month_first and any(a != b for a, b in pairs):
+        raise UserError(
+            f"column {name!r}: no date tells day and month apart; say which with order='dmy' or order='mdy'"
+        )
+    return "mdy" if month_first else "dmy"
+
+
+def _days(text: str, match: re.Match[str] | None, order: Order) -> float:
+    if match is None:
+        year = _YEAR.fullmatch(text)
+        return -np.inf if year is None else _since_1970(int(year[1]), int(year[2] or 1), 1, 0, 0, 0)
+    place = "ymd" if len(match[1]) == 4 else order
+    number = {letter: match[position] for position, letter in enumerate(place, start=1)}
+    when = int(number["y"])
+    if len(number["y"]) <= 2:
+        when += 2000 if when <= 68 else 1900
+    clock = int(match[4] or 0), int(match[5] or 0), int(match[6] or 0)
+    return _since_1970(when, int(number["m"]), int(number["d"]), *clock)
+
+
+def _since_1970(year: int, month: int, day: int, hour: int, minute: int, second: int) -> float:
+    try:
+        return (datetime(year, month, day, hour, minute, second) - datetime(1970, 1, 1)).total_seconds() / _DAY
+    except ValueError:  # no such day
+        return -np.inf

@@ -1,0 +1,257 @@
+"""Learn, without labels, how probable it is that two rows are the same thing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import expit
+
+from core.checks import check_at_least, check_rate
+from core.errors import UserError
+from core.progress import watched
+from domains.tables.blocking.neighbours import row_vectors
+from domains.tables.blocking.pairs import Candidates
+from domains.tables.data.table import Table
+from domains.tables.matching.attributes import Attribute, attributes_of
+from domains.tables.matching.calibrate import fit_shift
+from domains.tables.matching.closing import chained_pairs
+from domains.tables.matching.compare import LEVELS, compare
+from domains.tables.matching.elsewhere import mark_elsewhere
+from domains.tables.matching.grams import row_products
+from domains.tables.matching.likelihood import Likelihood, evidence, fit_likelihood, random_chances
+from domains.tables.matching.otsu import otsu
+from domains.tables.matching.sample import learning_pairs
+from domains.tables.sets.discover import discover_sets
+from domains.tables.sets.graph import PairGraph
+
+__all__ = ["Labels", "LikelihoodMatcher", "MatchSettings"]
+
+Labels = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]
+"""Two rows of each pair, and 1 for the same thing, 0 for different ones."""
+
+_RANDOM = 200_000
+_BLOCK = 1 << 18
+_WEIGHT_OF_LABEL = 20.0
+_WINDOW = -12.0
+"""Values elsewhere are looked for where the log odds are not below this: it is the dear part."""
+
+
+@dataclass(frozen=True)
+class MatchSettings:
+    """Settings of the matcher.
+
+    Attributes:
+        rounds: times that attributes are weighed anew by the sets that they give.
+        trust: share of a pair's target that comes from the sets, in [0, 1]; the rest is what was thought before.
+        pairs: at most about so many candidates are learned from.
+        close: rows of the largest component whose missing pairs are compared as well; 0 for none.
+        least: probability below which a pair is not kept, in [0, 1].
+        seed: of all draws.
+    """
+
+    rounds: int = 6
+    trust: float = 0.8
+    pairs: int = 200_000
+    close: int = 200
+    least: float = 0.01
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        check_at_least("rounds", self.rounds, 0)
+        check_rate("trust", self.trust)
+        check_at_least("pairs", self.pairs, 1)
+        check_at_least("close", self.close, 0)
+        check_rate("least", self.least)
+
+
+class LikelihoodMatcher:
+    """Odds of a match from how rows agree, attribute by attribute; neither labels nor downloads.
+
+    1. Pairs become levels of agreement by attribute (`compare`), values in the wrong place among them
+       (`mark_elsewhere`).
+    2. Expectation maximisation finds how much more frequent each level is among matches (`fit_likelihood`), from a
+       start by Otsu's split of the rows' q-gram similarity.
+    3. Attributes that speak together (agency, programme and funding of one list) would count several times; sets of
+       rows by average linkage say what really belongs together, and a logistic regression towards them weighs the
+       attributes anew (`fit_shift`), some rounds.
+
+    Labels, where there are some, are held in step 2 and weigh 20 pairs each in step 3.
+
+    Args:
+        settings: see `MatchSettings`.
+    """
+
+    def __init__(self, settings: MatchSettings | None = None) -> None:
+        self.settings = settings or MatchSettings()
+        self.names: list[str] = []
+        self._likelihood = Likelihood(np.empty((0, LEVELS)), np.empty(0))
+        self._shift = np.empty(0)
+
+    def fit(self, table: Table, candidates: Candidates, labels: Labels | None = None) -> LikelihoodMatcher:
+        """Learn from the rows themselves.
+
+        Args:
+            table: the rows.
+            candidates: pairs worth comparing.
+            labels: known pairs.
+
+        Raises:
+            UserError: no attribute tells rows apart.
+        """
+        settings = self.settings
+        attributes = _telling(table)
+        draw = np.random.default_rng(settings.seed)
+        self.names = [attribute.name for attribute in attributes]
+        chances = self._chances(attributes, len(table), draw)
+        chosen, share = learning_pairs(candidates, settings.pairs, draw)
+        left, right = candidates.left[chosen], candidates.right[chosen]
+        if labels is not None:
+            joined = Candidates.union(
+                len(table), [Candidates(len(table), left, right), Candidates.of(len(table), labels[0], labels[1])]
+            )
+            left, right = joined.left, joined.right
+        compared = compare(attributes, left, right)
+        mark_elsewhere(compared, attributes, left, right)
+        group, total = _groups(table, left, right)
+        alike = _row_similarity(attributes, left, right)
+        self._likelihood = fit_likelihood(
+            compared,
+            chances,
+            group,
+            total * share,
+            np.where(alike > otsu(alike), 0.95, 0.05),
+            _known(len(table), left, right, labels),
+        )
+        self._shift = np.zeros(len(attributes) + 1)
+        self._calibrate(table, attributes, Candidates(len(table), left, right), labels)
+        return self
+
+    def _chances(self, attributes: Sequence[Attribute], count: int, draw: np.random.Generator) -> NDArray[np.float64]:
+        left = draw.integers(0, count, _RANDOM)
+        right = (left + draw.integers(1, count, _RANDOM)) % count  # another row
+        random = compare(attributes, left, right)
+        few = np.arange(len(left)) < _RANDOM // 10  # looking elsewhere is dear, and random pairs are much the same
+        mark_elsewhere(random, attributes, left, right, few)
+        return random_chances(random, few, attributes)
+
+    def _calibrate(
+        self, table: Table, attributes: Sequence[Attribute], candidates: Candidates, labels: Labels | None
+    ) -> None:
+        """Weigh attributes anew by sets, rounds of it; chained pairs join the candidates first."""
+        settings = self.settings
+        odds, _ = self._odds(table, attributes, candidates)
+        if settings.close:
+            chained = chained_pairs(candidates, odds > 0, settings.close)
+            candidates = Candidates.union(candidates.count, [candidates, chained])
+        start, found = self._odds(table, attributes, candidates)
+        known = _known(candidates.count, candidates.left, candidates.right, labels)
+        told = ~np.isnan(known)
+        importance = np.where(told, _WEIGHT_OF_LABEL, 1.0)
+        must, cannot = (_pairs(candidates, told & (known == value)) for value in (1, 0))
+        chance = expit(start)
+        for _ in watched(range(settings.rounds), "weighing attributes", settings.rounds):
+            graph = PairGraph.of(candidates.count, candidates.left, candidates.right, chance)
+            sets = discover_sets(graph, must_link=must, cannot_link=cannot)
+            together = sets[candidates.left] == sets[candidates.right]
+            target = settings.trust * together + (1 - settings.trust) * chance
+            target[told] = known[told]
+            self._shift = fit_shift(found, start, target, importance)
+            chance = expit(start + found @ self._shift[:-1] + self._shift[-1])
+
+    def _odds(
+        self, table: Table, attributes: Sequence[Attribute], candidates: Candidates
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Log odds before any shift, and the evidence of each attribute."""
+        left, right = candidates.left, candidates.right
+        compared = compare(attributes, left, right)
+        prior = self._likelihood.prior[_groups(table, left, right)[0]]
+        odds = prior + evidence(compared, self._likelihood.weight).sum(axis=1)
+        mark_elsewhere(compared, attributes, left, right, odds > _WINDOW)
+        found = evidence(compared, self._likelihood.weight)
+        return prior + found.sum(axis=1), found
+
+    def predict(self, table: Table, candidates: Candidates) -> PairGraph:
+        """Probabilities of the candidates, and of the pairs that chains of likely matches join.
+
+        Args:
+            table: rows with the attributes learned from; others are ignored, missing ones say nothing.
+            candidates: pairs worth comparing.
+        """
+        graph = self._predict(table, candidates)
+        if not self.settings.close:
+            return graph
+        kept = Candidates(graph.count, graph.left, graph.right)
+        chained = self._predict(table, chained_pairs(kept, graph.weight > 0.5, self.settings.close))
+        return PairGraph.of(
+            graph.count,
+            np.concatenate([graph.left, chained.left]),
+            np.concatenate([graph.right, chained.right]),
+            np.concatenate([graph.weight, chained.weight]),
+        )
+
+    def _predict(self, table: Table, candidates: Candidates) -> PairGraph:
+        attributes = [Attribute.of(name, table.frame[name]) for name in self.names if name in table.frame]
+        parts = []
+        blocks = range(0, len(candidates), _BLOCK)
+        for start in watched(blocks, "comparing pairs", len(blocks)):
+            block = slice(start, start + _BLOCK)
+            part = Candidates(candidates.count, candidates.left[block], candidates.right[block])
+            chance = expit(self._shifted(*self._odds(table, attributes, part)))
+            kept = chance >= self.settings.least
+            parts.append((part.left[kept], part.right[kept], chance[kept].astype(np.float32)))
+        if not parts:
+            none = np.empty(0, dtype=np.int64)
+            return PairGraph(candidates.count, none, none, np.empty(0, dtype=np.float32))
+        return PairGraph(candidates.count, *(np.concatenate(x) for x in zip(*parts, strict=True)))
+
+    def _shifted(self, odds: NDArray[np.float64], found: NDArray[np.float64]) -> NDArray[np.float64]:
+        shifted: NDArray[np.float64] = odds + found @ self._shift[:-1] + self._shift[-1]
+        return shifted
+
+
+def _telling(table: Table) -> list[Attribute]:
+    attributes = attributes_of(table)
+    if len(table) < 2 or not attributes:
+        raise UserError(f"{table.name}: no column has two different values in its {len(table)} rows; nothing to match")
+    return attributes
+
+
+def _groups(
+    table: Table, left: NDArray[np.int64], right: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """0 for pairs within a source, 1 across sources; and how many pairs of rows there are of each."""
+    _, code = np.unique(table.source.astype(str), return_inverse=True)
+    size = np.bincount(code).astype(float)
+    n = float(len(code))
+    within = float((size * (size - 1)).sum()) / 2
+    return (code[left] != code[right]).astype(np.int64), np.array([within, n * (n - 1) / 2 - within])
+
+
+def _row_similarity(
+    attributes: Sequence[Attribute], left: NDArray[np.int64], right: NDArray[np.int64]
+) -> NDArray[np.float32]:
+    """``(p,)`` cosines of the q-grams of whole rows; their rarity is that among the rows of the pairs."""
+    rows, position = np.unique(np.concatenate([left, right]), return_inverse=True)
+    vectors = row_vectors([attribute.restrict(rows) for attribute in attributes])
+    return row_products(vectors, vectors, position[: len(left)], position[len(left) :])
+
+
+def _known(count: int, left: NDArray[np.int64], right: NDArray[np.int64], labels: Labels | None) -> NDArray[np.float64]:
+    """``(p,)`` the label of each pair, NaN where there is none."""
+    known = np.full(len(left), np.nan)
+    if labels is None:
+        return known
+    low, high = np.minimum(labels[0], labels[1]), np.maximum(labels[0], labels[1])
+    key, wanted = left * count + right, low * count + high
+    place = np.searchsorted(key, wanted)
+    found = place < len(key)
+    found[found] = key[place[found]] == wanted[found]
+    known[place[found]] = labels[2][found]
+    return known
+
+
+def _pairs(candidates: Candidates, chosen: NDArray[np.bool_]) -> NDArray[np.int64]:
+    return np.column_stack([candidates.left[chosen], candidates.right[chosen]])

@@ -1,0 +1,75 @@
+"""Pairs of rows with the probability that both are the same thing: a weighted sparse graph."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import coo_array, csr_array
+
+__all__ = ["PairGraph"]
+
+
+@dataclass(frozen=True, eq=False)
+class PairGraph:
+    """Undirected weighted graph over the rows of a table, without loops.
+
+    Attributes:
+        count: number of rows n.
+        left: ``(p,)`` int64, the smaller row of each pair.
+        right: ``(p,)`` int64, the larger one. Pairs are unique and sorted by left, then right.
+        weight: ``(p,)`` float32 in [0, 1], probability that both rows are the same thing.
+
+    Raises:
+        ValueError: shapes that differ, a row out of range, a pair out of order or twice, a weight out of range.
+    """
+
+    count: int
+    left: NDArray[np.int64]
+    right: NDArray[np.int64]
+    weight: NDArray[np.float32]
+
+    def __post_init__(self) -> None:
+        if not self.left.shape == self.right.shape == self.weight.shape == (self.left.size,):
+            raise ValueError(f"shapes differ: {self.left.shape}, {self.right.shape}, {self.weight.shape}")
+        if self.left.size == 0:
+            return
+        if self.left.min() < 0 or self.right.max() >= self.count or (self.left >= self.right).any():
+            raise ValueError(f"pairs must be 0 <= left < right < {self.count}")
+        key = self.left * self.count + self.right
+        if (np.diff(key) <= 0).any():
+            raise ValueError("pairs must be unique and sorted by left, then right")
+        if not (np.isfinite(self.weight).all() and self.weight.min() >= 0 and self.weight.max() <= 1):
+            raise ValueError("weights must be probabilities in [0, 1]")
+
+    def __len__(self) -> int:
+        return int(self.left.size)
+
+    @classmethod
+    def of(cls, count: int, a: NDArray[np.int64], b: NDArray[np.int64], weight: NDArray[np.floating]) -> PairGraph:
+        """A graph from pairs in any order; of a pair given twice the larger weight counts, loops are dropped.
+
+        Args:
+            count: number of rows.
+            a: ``(p,)`` one row of each pair.
+            b: ``(p,)`` the other one.
+            weight: ``(p,)`` in [0, 1].
+        """
+        left, right = np.minimum(a, b).astype(np.int64), np.maximum(a, b).astype(np.int64)
+        order = np.lexsort((-weight, right, left))
+        left, right, weight = left[order], right[order], weight[order]
+        kept = left < right
+        kept[1:] &= (np.diff(left) != 0) | (np.diff(right) != 0)
+        return cls(count, left[kept], right[kept], weight[kept].astype(np.float32))
+
+    def above(self, threshold: float) -> PairGraph:
+        """The graph of the pairs with a weight of at least ``threshold``."""
+        kept = self.weight >= threshold
+        return PairGraph(self.count, self.left[kept], self.right[kept], self.weight[kept])
+
+    def adjacency(self) -> csr_array:
+        """``(n, n)`` symmetric sparse matrix of the weights."""
+        shape = (self.count, self.count)
+        half = coo_array((self.weight, (self.left, self.right)), shape=shape)
+        return (half + half.T).tocsr()

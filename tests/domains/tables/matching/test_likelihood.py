@@ -1,0 +1,67 @@
+"""The mixture finds the chances that made the data; calibration halves what counts twice."""
+
+import numpy as np
+from scipy.special import expit, logit
+from sklearn.linear_model import LogisticRegression
+
+from domains.tables.matching.calibrate import fit_shift
+from domains.tables.matching.compare import BINS, LEVELS, Comparison
+from domains.tables.matching.likelihood import evidence, fit_likelihood
+from domains.tables.matching.otsu import otsu
+
+EQUAL = len(BINS) * 8
+
+
+def _drawn(count=20_000, share=0.1, attributes=4, seed=0):
+    """Pairs of which a tenth match; levels equal or unlike, 0.9 against 0.05."""
+    draw = np.random.default_rng(seed)
+    match = draw.random(count) < share
+    equal = draw.random((count, attributes)) < np.where(match, 0.9, 0.05)[:, None]
+    level = np.where(equal, EQUAL, 0).astype(np.int8)
+    chances = np.full((attributes, LEVELS), 1e-6)
+    chances[:, 0], chances[:, EQUAL] = 0.95, 0.05
+    return Comparison(level, np.zeros(level.shape, dtype=np.float32)), chances, match
+
+
+def test_chances_of_matches_are_found():
+    compared, chances, match = _drawn()
+    group = np.zeros(len(match), dtype=np.int64)
+    total = np.array([float(len(match))])
+    found = fit_likelihood(compared, chances, group, total, np.where(compared.level.sum(1) > 2 * EQUAL, 0.9, 0.1))
+    assert np.allclose(found.weight[:, EQUAL], np.log(0.9 / 0.05), atol=0.1)
+    assert np.allclose(expit(found.prior), match.mean(), atol=0.01)
+    chance = expit(found.prior[0] + evidence(compared, found.weight).sum(1))
+    assert np.mean((chance > 0.5) == match) > 0.98
+
+
+def test_known_pairs_are_held():
+    compared, chances, match = _drawn(2000)
+    group, total = np.zeros(len(match), dtype=np.int64), np.array([float(len(match))])
+    upside_down = fit_likelihood(compared, chances, group, total, np.full(len(match), 0.5), (~match).astype(float))
+    assert np.abs(upside_down.weight[:, EQUAL]).max() < 0.1  # non-matches are equal as often as random pairs
+
+
+def test_what_stands_twice_counts_once():
+    draw = np.random.default_rng(0)
+    truth = draw.random(20_000) < 0.3
+    single = np.where(draw.random(20_000) < np.where(truth, 0.8, 0.2), logit(0.8), logit(0.2))
+    doubled = np.column_stack([single, single])
+    shift = fit_shift(doubled, logit(0.3) + doubled.sum(1), truth.astype(float), np.ones(len(truth)))
+    assert np.allclose(shift[:2], -0.5, atol=0.1)
+    plain = LogisticRegression(C=np.inf).fit(single[:, None], truth)
+    odds = logit(0.3) + doubled @ (1 + shift[:2]) + shift[2]
+    assert np.allclose(expit(odds), plain.predict_proba(single[:, None])[:, 1], atol=0.02)
+
+
+def test_nothing_shifts_without_cause():
+    draw = np.random.default_rng(0)
+    found = draw.normal(size=(5000, 3)) * 2
+    start = found.sum(1)
+    assert np.abs(fit_shift(found, start, expit(start), np.ones(5000))).max() < 1e-3
+
+
+def test_otsu_parts_two_heaps():
+    draw = np.random.default_rng(0)
+    scores = np.concatenate([draw.normal(0.2, 0.03, 900), draw.normal(0.8, 0.03, 100)])
+    assert scores[:900].max() <= otsu(scores) <= scores[900:].min()
+    assert otsu(np.full(5, 0.4)) > 0.4

@@ -1,0 +1,91 @@
+"""Sets found without labels on real data, above the figures of the plain baselines."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from core.errors import UserError
+from domains.tables.blocking.neighbours import nearest_rows, row_vectors
+from domains.tables.blocking.pairs import Candidates
+from domains.tables.data.table import Table
+from domains.tables.evaluate import bcubed, pairwise
+from domains.tables.matching.attributes import attributes_of
+from domains.tables.matching.likelihood_matcher import LikelihoodMatcher
+from domains.tables.sets.discover import discover_sets
+
+
+def _matched(table, labels=None):
+    candidates = nearest_rows(row_vectors(attributes_of(table)), 30)
+    matcher = LikelihoodMatcher().fit(table, candidates, labels)
+    return matcher.predict(table, candidates)
+
+
+@pytest.mark.slow
+@pytest.mark.data
+@pytest.mark.parametrize(
+    ("file", "truth", "dropped", "pairs", "b_cubed"),
+    [
+        ("chicago_early_childhood/chicago_early_childhood.csv", "cluster_id", ("record_id",), 0.94, 0.965),
+        ("cora/cora.csv", "cluster_id", ("Entity Id",), 0.87, 0.90),
+    ],
+)
+def test_real_sets_without_labels(data_folder, file, truth, dropped, pairs, b_cubed):
+    frame = pd.read_csv(data_folder / "tables" / file, dtype="string")
+    labels = frame[truth].astype("category").cat.codes.to_numpy().astype(np.int64)
+    source = frame["source"].tolist() if "source" in frame else "table"
+    table = Table.of(frame.drop(columns=[truth, *dropped, "source"], errors="ignore"), source=source)
+    found = discover_sets(_matched(table))
+    assert pairwise(labels, found).f1 >= pairs
+    assert bcubed(labels, found).f1 >= b_cubed
+
+
+@pytest.mark.slow
+@pytest.mark.data
+@pytest.mark.parametrize(("number", "oracle"), [(1, 0.96), (2, 0.87), (3, 0.89)])
+def test_persons_of_four_attributes(data_folder, number, oracle):
+    folder = data_folder / "tables" / "febrl"
+    name = f"febrl_dataset{number}"
+    frame = (
+        pd.read_csv(folder / f"{name}.csv", dtype="string")
+        if number == 1
+        else pd.read_parquet(folder / f"{name}.parquet")
+    )
+    labels = frame["cluster_id"].astype(np.int64).to_numpy()
+    table = Table.of(frame[["given_name", "surname", "suburb", "state"]])
+    assert pairwise(labels, discover_sets(_matched(table))).f1 > oracle
+
+
+def _people():
+    draw = np.random.default_rng(0)
+    syllables = ["ba", "ke", "lo", "mi", "nu", "ra", "se", "ti", "vo", "zu"]
+    word = lambda: "".join(draw.choice(syllables, 4))  # noqa: E731
+    rows = [(word(), word(), str(draw.integers(1000, 9999))) for _ in range(120)]
+    twins = [(first, family[:-1] + "x", number) for first, family, number in rows[:40]]
+    return pd.DataFrame(rows + twins, columns=["given", "family", "number"])
+
+
+def test_twins_are_found_and_others_are_not():
+    graph = _matched(Table.of(_people()))
+    likely = graph.above(0.5)
+    assert set(zip(likely.left.tolist(), likely.right.tolist(), strict=True)) == {(i, 120 + i) for i in range(40)}
+
+
+def test_same_data_same_numbers():
+    one, two = _matched(Table.of(_people())), _matched(Table.of(_people()))
+    assert np.array_equal(one.weight, two.weight)
+
+
+def test_labels_are_followed():
+    table = Table.of(_people())
+    before = _matched(table)
+    left, right = np.arange(20), 120 + np.arange(20)
+    after = _matched(table, (left, right, np.zeros(20)))
+    twins = (before.left < 20) & (before.right == before.left + 120)
+    weight = dict(zip(zip(after.left.tolist(), after.right.tolist(), strict=True), after.weight.tolist(), strict=True))
+    assert all(weight.get((i, 120 + i), 0) < before.weight[twins].min() for i in range(20))
+
+
+def test_nothing_to_match_is_said():
+    table = Table.of(pd.DataFrame({"a": ["x", "x"]}), name="one.csv")
+    with pytest.raises(UserError, match=r"one\.csv: no column has two different values in its 2 rows"):
+        LikelihoodMatcher().fit(table, Candidates.of(2, np.array([0]), np.array([1])))
