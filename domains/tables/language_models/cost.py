@@ -49,7 +49,7 @@ def cost_of(model: LanguageModel, requests: Iterable[Request]) -> Cost:
         model: its tokenizer counts.
         requests: prompts with candidates; the same one again costs nothing if the model has a cache.
     """
-    todo = cached = candidates = tokens = 0
+    asked = cached = candidates = tokens = 0
     seen: set[Request] = set()
     for request in requests:
         if isinstance(model, CachedModel):
@@ -57,8 +57,8 @@ def cost_of(model: LanguageModel, requests: Iterable[Request]) -> Cost:
                 cached += 1
                 continue
             seen.add(request)
-        todo += 1
+        asked += 1
         candidates += len(request.candidates)
         prompt = model.tokens(request.prompt)
         tokens += sum(prompt + model.tokens(f" {one}") for one in request.candidates)
-    return Cost(todo, cached, candidates, tokens)
+    return Cost(asked, cached, candidates, tokens)

@@ -1,0 +1,92 @@
+"""Third step: which pairs of rows are worth comparing, and what that costs."""
+
+from __future__ import annotations
+
+from time import perf_counter
+
+import numpy as np
+import pandas as pd
+
+from core.errors import UserError
+from domains.tables.blocking.neighbours import nearest_rows, row_vectors
+from domains.tables.blocking.pairs import Candidates
+from domains.tables.data.table import Table
+from domains.tables.matching.attributes import attributes_of
+from domains.tables.project.folder import Project
+from domains.tables.project.freshness import made_from_now, require
+from domains.tables.project.results import StepRecord, write_result
+from domains.tables.project.settings import BlockSettings
+from domains.tables.project.stored import load_table
+
+__all__ = ["block", "candidate_pairs", "load_candidates"]
+
+
+def candidate_pairs(table: Table, settings: BlockSettings) -> Candidates:
+    """Each row with its nearest rows by the q-grams of all values.
+
+    Args:
+        table: the rows.
+        settings: number of neighbours.
+
+    Raises:
+        UserError: no column tells rows apart.
+    """
+    attributes = attributes_of(table)
+    if not attributes:
+        raise UserError(f"{table.name}: no column has two different values in its {len(table)} rows; nothing to match")
+    return nearest_rows(row_vectors(attributes), settings.neighbours)
+
+
+def block(project: Project, *, yes: bool = False) -> StepRecord:
+    """Find candidate pairs.
+
+    Args:
+        project: after `align`.
+        yes: go on above ``block.most_pairs`` of ``project.yaml``.
+
+    Returns:
+        The record; ``facts`` has the number of pairs, the share of all pairs that need not be compared, pairs of the
+        busiest row, and the bytes that matching will need for them.
+
+    Raises:
+        UserError: more pairs than ``block.most_pairs``, or an earlier step has to be run first.
+    """
+    require(project, "block")
+    start = perf_counter()
+    settings = project.settings.block
+    table = load_table(project)
+    most = len(table) * settings.neighbours
+    if most > settings.most_pairs and not yes:
+        raise UserError(
+            f"stopped on limit: {len(table):,} rows with {settings.neighbours} neighbours each are up to {most:,} "
+            f"pairs, more than block.most_pairs ({settings.most_pairs:,}) of {project.settings_path}; "
+            "lower block.neighbours, raise block.most_pairs, or go on with --yes"
+        )
+    found = candidate_pairs(table, settings)
+    lines = len(project.decisions.read()[0])
+    with write_result(project.step_path("block"), "block", made_from_now(project, "block"), lines, start) as (
+        folder,
+        facts,
+    ):
+        pd.DataFrame({"left": found.left, "right": found.right}).to_parquet(folder / "pairs.parquet")
+        busiest = np.bincount(np.concatenate([found.left, found.right]), minlength=1)
+        facts["rows"] = len(table)
+        facts["pairs"] = len(found)
+        facts["reduction"] = found.reduction
+        facts["busiest_row"] = int(busiest.max())
+        facts["alone"] = int(len(table) - np.count_nonzero(busiest))
+        facts["bytes"] = len(found) * (2 * 8 + 4 + 8 * len(table.columns))
+    record = project.finished("block")
+    project.log("block", pairs=len(found), seconds=record.seconds)
+    return record
+
+
+def load_candidates(project: Project) -> Candidates:
+    """The pairs of the last run.
+
+    Args:
+        project: after `block`.
+    """
+    pairs = project.read_frame("block", "pairs.parquet")
+    count = len(project.read_frame("align", "rows.parquet"))
+    return Candidates(count, pairs["left"].to_numpy(np.int64), pairs["right"].to_numpy(np.int64))
