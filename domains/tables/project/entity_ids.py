@@ -59,7 +59,7 @@ def carry_ids(old: IdLedger, labels: NDArray[np.int64]) -> IdLedger:
         entities, entity, size = np.unique(old.number[had], return_inverse=True, return_counts=True)
         pair, share = np.unique(entity.reshape(-1) * len(sets) + code[had], return_counts=True)
         entity, at = np.divmod(pair, len(sets))
-        kept = 2 * share >= size[entity]
+        kept = 2 * share > size[entity]
         entity, at, share = entity[kept], at[kept], share[kept]
         # The last one written to a set counts: the most rows, then the smaller number.
         order = np.lexsort((-entities[entity], share))
