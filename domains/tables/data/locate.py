@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Literal
 from core.errors import UserError
 from domains.tables.data.byte_stream import file_head
 from domains.tables.data.database import DatabaseAddress
+from domains.tables.data.embedded.load import EMBEDDED, embedded_files
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -56,7 +57,7 @@ def locate(spec: str | Path) -> list[Location]:
 
     A folder means the files in it with the endings of tables (.csv, .tsv, .tab, .txt, .psv, .jsonl, .ndjson, .json,
     the same with .gz, .zst or .bz2, .parquet, .xlsx, .xlsm), not those of its sub-folders, and no hidden ones. A file
-    that exists wins over a wildcard.
+    that exists wins over a wildcard, and files and folders over the name of an embedded set.
 
     Args:
         spec: see `domains.tables.data.read.read_source`.
@@ -91,6 +92,8 @@ def locate(spec: str | Path) -> list[Location]:
         if not found:
             raise UserError(f"no file fits {text!r}")
         return [_file(one) for one in found]
+    if text in EMBEDDED:
+        return [_file(one) for one in embedded_files(text)]
     raise _missing(path)
 
 

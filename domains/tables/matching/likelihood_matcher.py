@@ -18,10 +18,10 @@ from domains.tables.data.table import Table
 from domains.tables.matching.attributes import Attribute, attributes_of
 from domains.tables.matching.calibrate import fit_shift
 from domains.tables.matching.closing import chained_pairs
-from domains.tables.matching.compare import LEVELS, compare
+from domains.tables.matching.compare import LEVELS, Comparison, compare
 from domains.tables.matching.elsewhere import mark_elsewhere
 from domains.tables.matching.grams import row_products
-from domains.tables.matching.likelihood import Likelihood, evidence, fit_likelihood, random_chances
+from domains.tables.matching.likelihood import Likelihood, evidence, fit_likelihood, own_share, random_chances
 from domains.tables.matching.otsu import otsu
 from domains.tables.matching.sample import learning_pairs
 from domains.tables.sets.discover import discover_sets
@@ -73,7 +73,8 @@ class LikelihoodMatcher:
     1. Pairs become levels of agreement by attribute (`compare`), values in the wrong place among them
        (`mark_elsewhere`).
     2. Expectation maximisation finds how much more frequent each level is among matches (`fit_likelihood`), from a
-       start by Otsu's split of the rows' q-gram similarity.
+       start by Otsu's split of the rows' q-gram similarity. Attributes that agree together in random pairs count for
+       less (`own_share`).
     3. Attributes that speak together (agency, programme and funding of one list) would count several times; sets of
        rows by average linkage say what really belongs together, and a logistic regression towards them weighs the
        attributes anew (`fit_shift`), some rounds.
@@ -87,7 +88,7 @@ class LikelihoodMatcher:
     def __init__(self, settings: MatchSettings | None = None) -> None:
         self.settings = settings or MatchSettings()
         self.names: list[str] = []
-        self._likelihood = Likelihood(np.empty((0, LEVELS)), np.empty(0))
+        self._likelihood = Likelihood(np.empty((0, LEVELS)), np.empty(0), np.empty(0))
         self._shift = np.empty(0)
 
     def fit(self, table: Table, candidates: Candidates, labels: Labels | None = None) -> LikelihoodMatcher:
@@ -105,7 +106,7 @@ class LikelihoodMatcher:
         attributes = _telling(table)
         draw = np.random.default_rng(settings.seed)
         self.names = [attribute.name for attribute in attributes]
-        chances = self._chances(attributes, len(table), draw)
+        chances, own = self._chances(attributes, len(table), draw)
         chosen, share = learning_pairs(candidates, settings.pairs, draw)
         left, right = candidates.left[chosen], candidates.right[chosen]
         if labels is not None:
@@ -123,19 +124,25 @@ class LikelihoodMatcher:
             group,
             total * share,
             np.where(alike > otsu(alike), 0.95, 0.05),
+            own,
+            len(table) * share,
             _known(len(table), left, right, labels),
         )
         self._shift = np.zeros(len(attributes) + 1)
         self._calibrate(table, attributes, Candidates(len(table), left, right), labels)
         return self
 
-    def _chances(self, attributes: Sequence[Attribute], count: int, draw: np.random.Generator) -> NDArray[np.float64]:
+    def _chances(
+        self, attributes: Sequence[Attribute], count: int, draw: np.random.Generator
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Levels of random pairs, and how much of what each attribute says is its own."""
         left = draw.integers(0, count, _RANDOM)
         right = (left + draw.integers(1, count, _RANDOM)) % count  # another row
         random = compare(attributes, left, right)
         few = np.arange(len(left)) < _RANDOM // 10  # looking elsewhere is dear, and random pairs are much the same
         mark_elsewhere(random, attributes, left, right, few)
-        return random_chances(random, few, attributes)
+        chances = random_chances(random, few, attributes)
+        return chances, own_share(random, chances)
 
     def _calibrate(
         self, table: Table, attributes: Sequence[Attribute], candidates: Candidates, labels: Labels | None
@@ -168,9 +175,9 @@ class LikelihoodMatcher:
         left, right = candidates.left, candidates.right
         compared = compare(attributes, left, right)
         prior = self._likelihood.prior[_groups(table, left, right)[0]]
-        odds = prior + evidence(compared, self._likelihood.weight).sum(axis=1)
+        odds = prior + self._evidence(compared).sum(axis=1)
         mark_elsewhere(compared, attributes, left, right, odds > _WINDOW)
-        found = evidence(compared, self._likelihood.weight)
+        found = self._evidence(compared)
         return prior + found.sum(axis=1), found
 
     def predict(self, table: Table, candidates: Candidates) -> PairGraph:
@@ -206,6 +213,9 @@ class LikelihoodMatcher:
             none = np.empty(0, dtype=np.int64)
             return PairGraph(candidates.count, none, none, np.empty(0, dtype=np.float32))
         return PairGraph(candidates.count, *(np.concatenate(x) for x in zip(*parts, strict=True)))
+
+    def _evidence(self, compared: Comparison) -> NDArray[np.float64]:
+        return evidence(compared, self._likelihood.weight, self._likelihood.share)
 
     def _shifted(self, odds: NDArray[np.float64], found: NDArray[np.float64]) -> NDArray[np.float64]:
         shifted: NDArray[np.float64] = odds + found @ self._shift[:-1] + self._shift[-1]

@@ -11,7 +11,7 @@ from typing import Any
 from core.atomic import atomic_folder
 from core.errors import UserError
 from core.training.artifact import load_method, save_method
-from domains.tables.methods import METHODS
+from domains.tables import METHODS
 from domains.tables.methods.ssacl import SSACL
 from domains.tables.methods.value_contrast import ValueContrast
 from domains.tables.models.sentence import SentenceEncoder

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from collections.abc import Mapping
@@ -9,13 +10,15 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from core.atomic import atomic_write
 from core.errors import UserError
 from domains.tables.data.export import write_table
+from domains.tables.outcome import FileKind
 from domains.tables.project.folder import Project
 from domains.tables.project.freshness import states
 from domains.tables.project.results import StepRecord
 from domains.tables.project.screen import print_json, print_rows
-from domains.tables.project.steps.export import FileKind, export
+from domains.tables.project.steps.export import export
 
 __all__ = [
     "align_command",
@@ -154,17 +157,30 @@ def cluster_command(project: str, *, json_: bool = False) -> None:
     _next(opened, "resolve")
 
 
-def resolve_command(project: str, *, json_: bool = False) -> None:
+def resolve_command(project: str, *, preview: str = "", yes: bool = False, json_: bool = False) -> None:
     """Choose one value where rows of a set disagree.
 
     Args:
         project: folder of the project
+        preview: write what a language model would be given to this file, a JSON object on each line, and stop
+        yes: let a language model on another machine see that
         json_: print one JSON object
     """
-    from domains.tables.project.steps.resolve import resolve
+    from domains.tables.project.steps.resolve import ready_to_resolve, resolve
 
     opened = Project.open(project)
-    record = resolve(opened)
+    if preview:
+        ready = ready_to_resolve(opened)
+        requests, cost = ready.requests(), ready.cost()
+        with atomic_write(preview) as file:
+            file.writelines(f"{json.dumps(asdict(one), ensure_ascii=False)}\n" for one in requests)
+        if json_:
+            print_json({"preview": preview, "columns": ready.asked, **asdict(cost)})
+        else:
+            print(f"{cost.requests:,} prompts with {cost.candidates:,} candidates, about {cost.tokens:,} tokens, and "
+                  f"{cost.cached:,} whose answers are kept; nothing was sent, see {preview}")  # fmt: skip
+        return
+    record = resolve(opened, yes=yes)
     if json_:
         _print_record(opened, record)
         return

@@ -22,16 +22,6 @@ class IdLedger:
     number: NDArray[np.int64]
     next: int = 1
 
-    def names(self) -> NDArray[np.object_]:
-        """``(n,)`` ids as people see them.
-
-        >>> IdLedger(np.array([1, 12])).names().tolist()
-        ['E1', 'E12']
-        """
-        names, codes = np.unique(self.number, return_inverse=True)
-        shown = np.array([f"E{name}" if name >= 0 else "" for name in names.tolist()], dtype=object)
-        return shown[codes.reshape(-1)]
-
 
 def carry_ids(old: IdLedger, labels: NDArray[np.int64]) -> IdLedger:
     """Give each set an id: the one it had, where it can be said to be the same entity.

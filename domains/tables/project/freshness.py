@@ -67,9 +67,7 @@ def made_from_now(project: Project, step: str) -> dict[str, str]:
         mapping = project.mapping_path
         found["mapping.yaml"] = hash_file(mapping)[:16] if mapping.exists() else "none"
     elif step == "resolve":
-        found["resolve in project.yaml"] = fingerprint(
-            {"default": settings.resolve.default, "rules": dict(settings.resolve.rules)}
-        )
+        found["resolve in project.yaml"] = fingerprint(dataclasses.asdict(settings.resolve))
     elif step in ("block", "cluster"):
         if step == "cluster":
             found["the threshold that was decided"] = str(decided_threshold(project.active_decisions()))

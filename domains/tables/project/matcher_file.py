@@ -31,6 +31,7 @@ def save_matcher(folder: Path, matcher: LikelihoodMatcher) -> None:
         "names": matcher.names,
         "weight": matcher._likelihood.weight.tolist(),
         "prior": matcher._likelihood.prior.tolist(),
+        "share": matcher._likelihood.share.tolist(),
         "shift": matcher._shift.tolist(),
     }
     (folder / "matcher.json").write_text(json.dumps(content), "utf-8")
@@ -49,8 +50,8 @@ def load_matcher(path: Path) -> LikelihoodMatcher:
         content = json.loads(path.read_text("utf-8"))
         matcher = LikelihoodMatcher(MatchSettings(**content["settings"]))
         matcher.names = [str(name) for name in content["names"]]
-        weight, prior = (np.array(content[key], dtype=np.float64) for key in ("weight", "prior"))
-        matcher._likelihood = Likelihood(weight, prior)
+        weight, prior, own = (np.array(content[key], dtype=np.float64) for key in ("weight", "prior", "share"))
+        matcher._likelihood = Likelihood(weight, prior, own)
         matcher._shift = np.array(content["shift"], dtype=np.float64)
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise UserError(f"{path} cannot be read ({error}); run match again") from error

@@ -13,6 +13,7 @@ import yaml
 from core.atomic import atomic_write
 from core.checks import check_at_least, check_rate
 from core.errors import OperationError, UserError, unknown_name
+from domains.tables.conflicts.model_settings import ModelSettings
 
 __all__ = [
     "BlockSettings",
@@ -96,10 +97,12 @@ class ResolveSettings:
     Attributes:
         default: rule of the columns that have none of their own.
         rules: by column.
+        llm: the language model of the rule "llm"; none is asked where no column has that rule.
     """
 
     default: str = "majority"
     rules: Mapping[str, str] = field(default_factory=dict)
+    llm: ModelSettings = field(default_factory=ModelSettings)
 
 
 @dataclass(frozen=True)
@@ -139,6 +142,7 @@ _HEADER = """\
 # block.most_pairs: the step stops where more pairs would have to be compared.
 # cluster.threshold: the least probability, 0 to 1; -1 takes the one that the matcher suggests.
 # resolve.rules: a rule for a column, e.g.  {phone: majority, name: longest}
+# resolve.llm: the language model of columns with the rule llm; without a server nothing leaves this machine.
 """
 
 
@@ -152,6 +156,7 @@ def write_settings(path: str | Path, settings: ProjectSettings) -> None:
     shown = dataclasses.asdict(settings)
     shown["sources"] = [{name: value for name, value in source.items() if value != ""} for source in shown["sources"]]
     shown["resolve"]["rules"] = dict(settings.resolve.rules)
+    shown["resolve"]["llm"]["redact"] = list(settings.resolve.llm.redact)
     with atomic_write(path) as file:
         file.write(_HEADER)
         yaml.safe_dump(shown, file, allow_unicode=True, sort_keys=False, width=1 << 30)

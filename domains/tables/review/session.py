@@ -12,6 +12,7 @@ from scipy.sparse import csr_array
 
 from core.errors import UserError
 from domains.tables.conflicts.resolution import Resolution
+from domains.tables.project.asked_before import AskedBefore
 from domains.tables.project.decided import Decided
 from domains.tables.project.decisions import Decision, active, new_decision
 from domains.tables.project.folder import Project
@@ -71,6 +72,7 @@ class ReviewSession:
             self.generation = self._generation()
             self.__dict__.pop("odds", None)
             self.adjacency: csr_array = self.graph.adjacency()
+            self.__dict__.pop("asked", None)
             self.lines, self.ignored = project.decisions.read()
             self._update()
 
@@ -120,6 +122,14 @@ class ReviewSession:
         return PairOdds(load_matcher(self.project.file("match", "matcher.json")), self.table)
 
     @cached_property
+    def asked(self) -> AskedBefore:
+        """What a language model said in the last run of resolve; the page asks none."""
+        return AskedBefore.of(self.project)
+
+    def _asked_before(self) -> AskedBefore:
+        return self.asked
+
+    @cached_property
     def locked_rows(self) -> NDArray[np.int64]:
         """Rows of all locked sets."""
         return np.concatenate([*self.decided.locked, np.empty(0, dtype=np.int64)])
@@ -143,7 +153,9 @@ class ReviewSession:
     @cached_property
     def resolution(self) -> Resolution:
         """Golden rows and conflicts of all sets as they are now."""
-        return resolve_now(self.table, self.labels, self.settled, self.rules, self.settings.resolve.default)
+        return resolve_now(
+            self.table, self.labels, self.settled, self.rules, self.settings.resolve.default, self._asked_before
+        )
 
     def resolution_of(self, name: int) -> Resolution:
         """Golden row and conflicts of one set, at least; of small tables all of them.
@@ -160,7 +172,8 @@ class ReviewSession:
         values = {place: value for place, value in self.settled.values.items() if place[0] == name}
         settled = Settled(values, self.settled.decision, ())
         labels = np.full(len(rows), name, dtype=np.int64)
-        return resolve_now(self.table.select(rows), labels, settled, self.rules, self.settings.resolve.default)
+        part = self.table.select(rows)
+        return resolve_now(part, labels, settled, self.rules, self.settings.resolve.default, self._asked_before)
 
     @property
     def count(self) -> int:
@@ -294,4 +307,4 @@ class ReviewSession:
             raise UserError(f"there is no column {column!r}")
         # A rule may need what the data do not have, such as a column of dates: then it must not get into the log.
         rules = {**self.rules, column: rule}
-        resolve_now(self.table, self.labels, self.settled, rules, self.settings.resolve.default)
+        resolve_now(self.table, self.labels, self.settled, rules, self.settings.resolve.default, self._asked_before)

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from domains.tables.data.source import Source
 
-__all__ = ["EMBEDDED", "load_embedded", "load_gold"]
+__all__ = ["EMBEDDED", "embedded_files", "load_embedded", "load_gold"]
 
 EMBEDDED = {"libraries": "synthetic: four messy lists of invented libraries, bookshops and museums in twelve towns"}
 _SOURCES = {"libraries": ("register.csv", "tourism.csv", "map.jsonl", "volunteers.tsv")}
@@ -39,9 +39,17 @@ def load_embedded(name: str = "libraries") -> tuple[list[Source], pd.DataFrame]:
 
     from domains.tables.data.read import read_sources
 
-    folder = _folder(name)
-    truth = pd.read_csv(folder / "truth.csv", dtype={"source": "string", "row": "int64", "entity": "int64"})
-    return read_sources([folder / file for file in _SOURCES[name]]), truth
+    truth = pd.read_csv(_folder(name) / "truth.csv", dtype={"source": "string", "row": "int64", "entity": "int64"})
+    return read_sources(embedded_files(name)), truth
+
+
+def embedded_files(name: str) -> list[Path]:
+    """The files of the sources of an embedded set.
+
+    Args:
+        name: one of `EMBEDDED`.
+    """
+    return [_folder(name) / file for file in _SOURCES[name]]
 
 
 def load_gold(name: str = "libraries") -> pd.DataFrame:

@@ -16,7 +16,7 @@ from domains.tables.align.mapping import ColumnMapping
 from domains.tables.blocking.pairs import Candidates
 from domains.tables.data.read import read_source
 from domains.tables.data.table import Table
-from domains.tables.project.entity_ids import IdLedger
+from domains.tables.outcome import entity_names
 from domains.tables.project.folder import Project
 from domains.tables.project.freshness import require
 from domains.tables.project.matcher_file import load_matcher
@@ -82,7 +82,7 @@ def apply(project: Project, new: str | Path) -> Applied:
     graph = load_matcher(project.file("match", "matcher.json")).predict(joined, found)
     label, probability = _assign(graph, entity, first, threshold)
     known = label >= 0
-    names = np.where(known, IdLedger(np.where(known, label, 0)).names(), "")
+    names = np.where(known, entity_names(np.where(known, label, 0)), "")
     things = np.unique(label[~known])
     for number, thing in enumerate(things[::-1], start=1):
         names[label == thing] = f"new{number}"

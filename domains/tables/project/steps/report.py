@@ -14,8 +14,8 @@ from jinja2 import Environment, StrictUndefined
 
 from core.atomic import atomic_write
 from core.errors import UserError
+from domains.tables.outcome import entity_names
 from domains.tables.project.decisions import active
-from domains.tables.project.entity_ids import IdLedger
 from domains.tables.project.folder import Project
 from domains.tables.project.freshness import require, states
 from domains.tables.project.stored import load_index, load_table
@@ -121,7 +121,7 @@ def _examples(project: Project) -> list[dict[str, Any]]:
             for row in rows
         ]
         merged = [_text(golden.at[number, column]) for column in columns]
-        names = IdLedger(pd.Series([number]).to_numpy()).names()
+        names = entity_names(pd.Series([number]).to_numpy())
         found.append({"id": names[0], "count": int(size[number]), "columns": columns, "rows": cells, "merged": merged})
     return found
 

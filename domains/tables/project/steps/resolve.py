@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from time import perf_counter
 
 import numpy as np
 from numpy.typing import NDArray
 
 from core.errors import UserError
+from domains.tables.conflicts.in_context.resolver import InContext
+from domains.tables.conflicts.problem import problem_of
 from domains.tables.conflicts.resolution import Resolution
 from domains.tables.conflicts.resolve import resolve as resolve_sets
+from domains.tables.conflicts.rule import Rule
 from domains.tables.data.table import Table
+from domains.tables.language_models.cost import Cost, Request, cost_of
 from domains.tables.project.decided import Decided
 from domains.tables.project.decisions import Decision
-from domains.tables.project.entity_ids import carry_ids
+from domains.tables.project.entity_ids import IdLedger, carry_ids
 from domains.tables.project.folder import Project
 from domains.tables.project.freshness import made_from_now, require
 from domains.tables.project.present_sets import present_labels
@@ -32,7 +37,16 @@ from domains.tables.project.stored import (
     save_ledger,
 )
 
-__all__ = ["Settled", "current_labels", "resolve", "resolve_now", "rules_now", "settled_values"]
+__all__ = [
+    "ReadyToResolve",
+    "Settled",
+    "current_labels",
+    "ready_to_resolve",
+    "resolve",
+    "resolve_now",
+    "rules_now",
+    "settled_values",
+]
 
 
 @dataclass(frozen=True)
@@ -87,7 +101,12 @@ def rules_now(settings: ResolveSettings, decisions: Sequence[Decision]) -> dict[
 
 
 def resolve_now(
-    table: Table, labels: NDArray[np.int64], settled: Settled, rules: dict[str, str], default: str
+    table: Table,
+    labels: NDArray[np.int64],
+    settled: Settled,
+    rules: Mapping[str, str],
+    default: str,
+    llm: Callable[[], Rule],
 ) -> Resolution:
     """One value for each set and column, under rules and what people chose.
 
@@ -97,12 +116,15 @@ def resolve_now(
         settled: values that people chose, by the same labels.
         rules: by column; of columns that the table does not have they are refused.
         default: of the other columns.
+        llm: what "llm" means among the rules; called where a column has it.
 
     Raises:
         UserError: an unknown rule or column.
     """
+    asked = llm() if "llm" in (default, *rules.values()) else None
+    meant = {column: asked if asked and rule == "llm" else rule for column, rule in rules.items()}
     known = {place: value for place, value in settled.values.items() if place[1] in table.columns}
-    return resolve_sets(table, labels, rules, default=default, known=known)
+    return resolve_sets(table, labels, meant, default=asked if asked and default == "llm" else default, known=known)
 
 
 def current_labels(project: Project, index: RowIndex) -> tuple[NDArray[np.int64], Decided, int]:
@@ -132,20 +154,59 @@ def current_labels(project: Project, index: RowIndex) -> tuple[NDArray[np.int64]
     return labels, decided, len(lines)
 
 
-def resolve(project: Project) -> StepRecord:
-    """Resolve conflicts, and give each set its id.
+@dataclass(frozen=True, eq=False)
+class ReadyToResolve:
+    """All that one run of `resolve` works on.
+
+    Attributes:
+        table: n rows.
+        index: of the rows.
+        ledger: the entity of each row, as its ids will be.
+        decided: what the decisions say together.
+        lines: lines of decisions that were read.
+        settled: values that people chose.
+        rules: by column.
+        settings: of ``project.yaml``.
+        llm: makes the rule "llm".
+    """
+
+    table: Table
+    index: RowIndex
+    ledger: IdLedger
+    decided: Decided
+    lines: int
+    settled: Settled
+    rules: Mapping[str, str]
+    settings: ResolveSettings
+    llm: Callable[[], InContext]
+
+    @property
+    def asked(self) -> list[str]:
+        """Columns that a language model resolves."""
+        return [column for column in self.table.columns if self.rules.get(column, self.settings.default) == "llm"]
+
+    def requests(self) -> list[Request]:
+        """Exactly what a language model would be given; nothing is sent."""
+        if not self.asked:
+            return []
+        known = {place: value for place, value in self.settled.values.items() if place[1] in self.table.columns}
+        return self.llm().requests(problem_of(self.table, self.ledger.number, known), self.asked)
+
+    def cost(self) -> Cost:
+        """What asking would cost; nothing is sent."""
+        return cost_of(self.llm().model, self.requests()) if self.asked else Cost(0, 0, 0, 0)
+
+
+def ready_to_resolve(project: Project) -> ReadyToResolve:
+    """Gather what resolving works on.
 
     Args:
         project: after `cluster`.
 
-    Returns:
-        The record; ``facts`` has the number of entities and conflicts, how many were left open, and the rules.
-
     Raises:
-        UserError: an earlier step has to be run first, or a rule is unknown.
+        UserError: an earlier step has to be run first, or there is a rule for a column that is not there.
     """
     require(project, "resolve")
-    start = perf_counter()
     table, index, settings = load_table(project), load_index(project), project.settings.resolve
     labels, decided, lines = current_labels(project, index)
     ledger = carry_ids(load_ledger(project, index), labels)
@@ -158,15 +219,44 @@ def resolve(project: Project) -> StepRecord:
             f"change resolve.rules in {project.settings_path} or take the decision back"
         )
     settled = settled_values(decisions, index, ledger.number)
-    found = resolve_now(table, ledger.number, settled, rules, settings.default)
+    llm = partial(settings.llm.rule, project.path / "answers", seed=project.settings.seed)
+    return ReadyToResolve(table, index, ledger, decided, lines, settled, rules, settings, llm)
+
+
+def resolve(project: Project, *, yes: bool = False) -> StepRecord:
+    """Resolve conflicts, and give each set its id.
+
+    Args:
+        project: after `cluster`.
+        yes: let a language model on another machine see what `preview` lists.
+
+    Returns:
+        The record; ``facts`` has the number of entities and conflicts, how many were left open, and the rules.
+
+    Raises:
+        UserError: an earlier step has to be run first, a rule is unknown, or something would leave this machine and
+            ``yes`` was not said.
+        OperationError: a language model cannot be reached.
+    """
+    start = perf_counter()
+    now = ready_to_resolve(project)
+    settings, ledger, settled, decided = now.settings, now.ledger, now.settled, now.decided
+    if settings.llm.remote and not yes:
+        cost = now.cost()
+        if cost.requests:
+            raise UserError(
+                f"{cost.requests:,} prompts of about {cost.tokens:,} tokens would be sent to {settings.llm.server}; "
+                "see them with --preview FILE, hide columns with resolve.llm.redact, and go on with --yes"
+            )
+    found = resolve_now(now.table, ledger.number, settled, now.rules, settings.default, now.llm)
     made_from = made_from_now(project, "resolve")
-    with write_result(project.step_path("resolve"), "resolve", made_from, lines, start) as (folder, facts):
+    with write_result(project.step_path("resolve"), "resolve", made_from, now.lines, start) as (folder, facts):
         found.golden.to_parquet(folder / "golden.parquet")
         found.conflicts.to_parquet(folder / "conflicts.parquet")
         found.candidates().to_parquet(folder / "candidates.parquet")
         found.provenance().to_parquet(folder / "provenance.parquet")
         save_entities(folder, ledger)
-        facts["rows"] = len(table)
+        facts["rows"] = len(now.table)
         facts["entities"] = len(found.golden)
         facts["conflicts"] = len(found.conflicts)
         facts["open"] = int(found.conflicts["open"].sum()) if len(found.conflicts) else 0
@@ -175,7 +265,7 @@ def resolve(project: Project) -> StepRecord:
         facts["overruled"] = list(decided.overruled)
         facts["dormant"] = sorted({*decided.dormant, *settled.dormant})
     # The ledger is written last: a kill before it gives the same ids again, since it says what they were before.
-    save_ledger(project, index, ledger)
+    save_ledger(project, now.index, ledger)
     record = project.finished("resolve")
     project.log("resolve", entities=facts["entities"], conflicts=facts["conflicts"], seconds=record.seconds)
     return record

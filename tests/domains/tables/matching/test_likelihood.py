@@ -6,7 +6,7 @@ from sklearn.linear_model import LogisticRegression
 
 from domains.tables.matching.calibrate import fit_shift
 from domains.tables.matching.compare import BINS, LEVELS, Comparison
-from domains.tables.matching.likelihood import evidence, fit_likelihood
+from domains.tables.matching.likelihood import evidence, fit_likelihood, own_share
 from domains.tables.matching.otsu import otsu
 
 EQUAL = len(BINS) * 8
@@ -27,17 +27,19 @@ def test_chances_of_matches_are_found():
     compared, chances, match = _drawn()
     group = np.zeros(len(match), dtype=np.int64)
     total = np.array([float(len(match))])
-    found = fit_likelihood(compared, chances, group, total, np.where(compared.level.sum(1) > 2 * EQUAL, 0.9, 0.1))
+    start = np.where(compared.level.sum(1) > 2 * EQUAL, 0.9, 0.1)
+    found = fit_likelihood(compared, chances, group, total, start, np.ones(4), 10)
     assert np.allclose(found.weight[:, EQUAL], np.log(0.9 / 0.05), atol=0.1)
     assert np.allclose(expit(found.prior), match.mean(), atol=0.01)
-    chance = expit(found.prior[0] + evidence(compared, found.weight).sum(1))
+    chance = expit(found.prior[0] + evidence(compared, found.weight, found.share).sum(1))
     assert np.mean((chance > 0.5) == match) > 0.98
 
 
 def test_known_pairs_are_held():
     compared, chances, match = _drawn(2000)
     group, total = np.zeros(len(match), dtype=np.int64), np.array([float(len(match))])
-    upside_down = fit_likelihood(compared, chances, group, total, np.full(len(match), 0.5), (~match).astype(float))
+    start = np.full(len(match), 0.5)
+    upside_down = fit_likelihood(compared, chances, group, total, start, np.ones(4), 0, (~match).astype(float))
     assert np.abs(upside_down.weight[:, EQUAL]).max() < 0.1  # non-matches are equal as often as random pairs
 
 
@@ -65,3 +67,28 @@ def test_otsu_parts_two_heaps():
     scores = np.concatenate([draw.normal(0.2, 0.03, 900), draw.normal(0.8, 0.03, 100)])
     assert scores[:900].max() <= otsu(scores) <= scores[900:].min()
     assert otsu(np.full(5, 0.4)) > 0.4
+
+
+def test_attributes_that_agree_together_count_for_less():
+    draw = np.random.default_rng(1)
+    town = draw.random(200_000) < 0.05
+    alone = draw.random(200_000) < 0.05
+    level = np.column_stack([town, town, alone]) * np.int8(EQUAL)
+    chances = np.full((3, LEVELS), 1e-6)
+    chances[:, 0], chances[:, EQUAL] = 0.95, 0.05
+    share = own_share(Comparison(level.astype(np.int8), np.zeros(level.shape, dtype=np.float32)), chances)
+    assert np.allclose(share, [2**-0.5, 2**-0.5, 1], atol=0.01)
+
+
+def test_few_pairs_do_not_overrule_that_matches_agree():
+    """Ten candidates that are unlike in everything: called matches or not, a match is expected to be equal."""
+    level = np.zeros((10, 2), dtype=np.int8)
+    compared = Comparison(level, np.zeros(level.shape, dtype=np.float32))
+    chances = np.full((2, LEVELS), 1e-6)
+    chances[:, 0], chances[:, EQUAL] = 0.95, 0.05
+    group, total = np.zeros(10, dtype=np.int64), np.array([1e6])
+    found = fit_likelihood(compared, chances, group, total, np.full(10, 0.95), np.ones(2), 1000)
+    assert np.all(found.weight[:, 0] < -2)
+    assert np.all(found.weight[:, EQUAL] > 2)
+    eager = fit_likelihood(compared, chances, group, total, np.full(10, 0.95), np.ones(2), 0)
+    assert np.all(eager.weight[:, 0] > -0.1)

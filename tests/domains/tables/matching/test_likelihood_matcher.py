@@ -5,17 +5,20 @@ import pandas as pd
 import pytest
 
 from core.errors import UserError
-from domains.tables.blocking.neighbours import nearest_rows, row_vectors
+from domains.tables.align.columns import align
+from domains.tables.align.union import outer_union
+from domains.tables.blocking.default import default_blocker
 from domains.tables.blocking.pairs import Candidates
+from domains.tables.data.embedded import load_embedded, load_gold
+from domains.tables.data.persons import persons
 from domains.tables.data.table import Table
 from domains.tables.evaluate import bcubed, pairwise
-from domains.tables.matching.attributes import attributes_of
 from domains.tables.matching.likelihood_matcher import LikelihoodMatcher
 from domains.tables.sets.discover import discover_sets
 
 
 def _matched(table, labels=None):
-    candidates = nearest_rows(row_vectors(attributes_of(table)), 30)
+    candidates = default_blocker(table).candidates(table)
     matcher = LikelihoodMatcher().fit(table, candidates, labels)
     return matcher.predict(table, candidates)
 
@@ -25,7 +28,7 @@ def _matched(table, labels=None):
 @pytest.mark.parametrize(
     ("file", "truth", "dropped", "pairs", "b_cubed"),
     [
-        ("chicago_early_childhood/chicago_early_childhood.csv", "cluster_id", ("record_id",), 0.94, 0.965),
+        ("chicago_early_childhood/chicago_early_childhood.csv", "cluster_id", ("record_id",), 0.96, 0.97),
         ("cora/cora.csv", "cluster_id", ("Entity Id",), 0.87, 0.90),
     ],
 )
@@ -53,6 +56,29 @@ def test_persons_of_four_attributes(data_folder, number, oracle):
     labels = frame["cluster_id"].astype(np.int64).to_numpy()
     table = Table.of(frame[["given_name", "surname", "suburb", "state"]])
     assert pairwise(labels, discover_sets(_matched(table))).f1 > oracle
+
+
+def test_a_table_without_duplicates_stays_as_it_is():
+    table, _ = persons(1000, duplicates=0)
+    assert len(np.unique(discover_sets(_matched(table)))) >= 998
+
+
+def test_a_small_list_whose_things_share_towns_stays_as_it_is():
+    gold = Table.of(load_gold().drop(columns="entity"))
+    assert len(np.unique(discover_sets(_matched(gold)))) >= len(gold) - 2
+
+
+def test_few_duplicates_are_found_among_many_rows():
+    table, truth = persons(2000, duplicates=0.03)
+    assert pairwise(truth, discover_sets(_matched(table))).f1 > 0.95
+
+
+def test_the_embedded_files():
+    sources, truth = load_embedded("libraries")
+    table = outer_union(sources, align(sources))
+    index = pd.MultiIndex.from_arrays([table.source, table.row])
+    labels = truth.set_index(["source", "row"])["entity"].reindex(index).to_numpy()
+    assert pairwise(labels, discover_sets(_matched(table))).f1 > 0.95
 
 
 def _people():

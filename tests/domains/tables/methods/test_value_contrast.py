@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from core.training import FitSettings, fit, load_method, save_method
+from domains.tables import METHODS
 from domains.tables.augment import SemanticAugmenter
-from domains.tables.methods import METHODS
 from domains.tables.methods.value_contrast import ValueContrast, ValueContrastSettings
 from domains.tables.methods.value_perturbation import ValuePerturbation
 from tests.domains.tables.methods.people import people

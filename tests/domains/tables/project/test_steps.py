@@ -101,7 +101,7 @@ def test_export_takes_newer_decisions_in(project, tmp_path):
 
 def test_export_refuses_a_file_as_its_folder(finished, tmp_path):
     (tmp_path / "x").write_text("")
-    with pytest.raises(UserError, match="names a folder"):
+    with pytest.raises(UserError, match="name a folder"):
         export(finished, tmp_path / "x")
 
 

@@ -1,0 +1,116 @@
+"""The tables that an integration gives: the golden table, and where each row and each value went."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from core.atomic import make_folder
+from core.errors import UserError
+from domains.tables.data.export import write_table
+
+__all__ = ["FileKind", "WrittenTables", "entity_names", "outcome_tables", "write_tables"]
+
+FileKind = Literal["csv", "parquet", "jsonl", "xlsx", "duckdb"]
+
+
+@dataclass(frozen=True)
+class WrittenTables:
+    """What was written.
+
+    Attributes:
+        folder: where to.
+        rows: number of rows of each table.
+        guarded: cells that got an apostrophe so that no spreadsheet runs them.
+    """
+
+    folder: Path
+    rows: dict[str, int]
+    guarded: int
+
+
+def entity_names(number: NDArray[np.int64]) -> NDArray[np.object_]:
+    """``(n,)`` ids as people see them; "" for a negative number, which is none.
+
+    >>> entity_names(np.array([1, 12])).tolist()
+    ['E1', 'E12']
+    """
+    numbers, codes = np.unique(number, return_inverse=True)
+    shown = np.array([f"E{one}" if one >= 0 else "" for one in numbers.tolist()], dtype=object)
+    named: NDArray[np.object_] = shown[codes.reshape(-1)]
+    return named
+
+
+def outcome_tables(
+    golden: pd.DataFrame,
+    rows: pd.DataFrame,
+    provenance: pd.DataFrame,
+    conflicts: pd.DataFrame,
+) -> dict[str, pd.DataFrame]:
+    """The tables by name, entities shown by their ids; tables without columns are left out.
+
+    - golden: ``entity`` and the columns of the union;
+    - rows: ``source``, ``row`` (from 0), ``entity``;
+    - provenance: ``entity``, ``attribute``, ``rule``, ``source``, ``row``: the input rows that support each value;
+    - conflicts: ``entity``, ``attribute``, ``candidates``, ``chosen``, ``support``, ``rule``, ``margin``, ``why``,
+      ``open``.
+
+    Args:
+        golden: columns of the union; the index holds the numbers of the entities.
+        rows: ``source``, ``row``, ``entity`` (number).
+        provenance: as `domains.tables.conflicts.resolution.Resolution.provenance`.
+        conflicts: as `domains.tables.conflicts.resolution.Resolution.conflicts`.
+
+    Raises:
+        UserError: a column of the union is called entity.
+    """
+    if "entity" in golden.columns:
+        raise UserError(
+            "a column of the union is called 'entity', as the ids are; give it another name in the mapping of columns"
+        )
+    shown = golden.reset_index(drop=True)
+    shown.insert(0, "entity", entity_names(golden.index.to_numpy()))
+    provenance = provenance.drop(columns="position")
+    provenance["attribute"] = provenance["attribute"].astype("string")
+    found = {"golden": shown, "rows": rows, "provenance": provenance, "conflicts": conflicts}
+    named = {
+        name: frame if name == "golden" else frame.assign(entity=entity_names(frame["entity"].to_numpy()))
+        for name, frame in found.items()
+        if len(frame.columns)
+    }
+    return named
+
+
+def write_tables(
+    tables: dict[str, pd.DataFrame], out: str | Path, *, kind: FileKind = "csv", guard_formulas: bool = True
+) -> WrittenTables:
+    """Write each table to a file of its name.
+
+    Args:
+        tables: by name.
+        out: folder for the files; those of the same names are replaced.
+        kind: form of the tables; "duckdb" writes all of them into one file ``result.duckdb``.
+        guard_formulas: see `domains.tables.data.export.write_table`.
+
+    Raises:
+        UserError: ``out`` is a file.
+        OperationError: the folder cannot be written.
+    """
+    out = Path(out)
+    if out.is_file():
+        raise UserError(f"{out} is a file; name a folder, into which several files are written")
+    make_folder(out)
+    rows, guarded = {}, 0
+    for name, frame in tables.items():
+        database = f"duckdb:///{(out / 'result.duckdb').resolve()}?table={name}"
+        written = write_table(
+            frame, database if kind == "duckdb" else out / f"{name}.{kind}", guard_formulas=guard_formulas
+        )
+        rows[name] = written.rows
+        guarded += written.guarded
+    return WrittenTables(out, rows, guarded)
