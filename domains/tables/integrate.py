@@ -70,11 +70,7 @@ class Integration:
         return self.tables()["rows"]
 
     def tables(self) -> dict[str, pd.DataFrame]:
-        """golden, rows, provenance and conflicts, see `domains.tables.outcome.outcome_tables`.
-
-        Raises:
-            UserError: a column of the union is called entity.
-        """
+        """golden, rows, provenance and conflicts, see `domains.tables.outcome.outcome_tables`."""
         rows = pd.DataFrame({"source": self.union.source, "row": self.union.row, "entity": self.entity})
         found = self.resolution
         return outcome_tables(found.golden, rows, found.provenance(), found.conflicts)
@@ -114,7 +110,7 @@ def integrate(
         UserError: nothing to read, or a setting that is wrong.
 
     >>> frames = {"a": pd.DataFrame({"name": ["Ada Lovelace", "Grace Hopper", "Alan Turing"]}),
-    ...           "b": pd.DataFrame({"person": ["Grace Hoper", "Ada Lovelace", "Kurt Goedel"]})}
+    ...           "b": pd.DataFrame({"Name": ["Grace Hoper", "Ada Lovelace", "Kurt Goedel"]})}
     >>> integrate(frames).rows["entity"].tolist()
     ['E1', 'E2', 'E3', 'E2', 'E1', 'E4']
     """

@@ -54,7 +54,7 @@ def outcome_tables(
 ) -> dict[str, pd.DataFrame]:
     """The tables by name, entities shown by their ids; tables without columns are left out.
 
-    - golden: ``entity`` and the columns of the union;
+    - golden: ``entity`` (``entity_2`` where a column of the union is called that) and the columns of the union;
     - rows: ``source``, ``row`` (from 0), ``entity``;
     - provenance: ``entity``, ``attribute``, ``rule``, ``source``, ``row``: the input rows that support each value;
     - conflicts: ``entity``, ``attribute``, ``candidates``, ``chosen``, ``support``, ``rule``, ``margin``, ``why``,
@@ -65,16 +65,9 @@ def outcome_tables(
         rows: ``source``, ``row``, ``entity`` (number).
         provenance: as `domains.tables.conflicts.resolution.Resolution.provenance`.
         conflicts: as `domains.tables.conflicts.resolution.Resolution.conflicts`.
-
-    Raises:
-        UserError: a column of the union is called entity.
     """
-    if "entity" in golden.columns:
-        raise UserError(
-            "a column of the union is called 'entity', as the ids are; give it another name in the mapping of columns"
-        )
     shown = golden.reset_index(drop=True)
-    shown.insert(0, "entity", entity_names(golden.index.to_numpy()))
+    shown.insert(0, _free(golden.columns), entity_names(golden.index.to_numpy()))
     provenance = provenance.drop(columns="position")
     provenance["attribute"] = provenance["attribute"].astype("string")
     found = {"golden": shown, "rows": rows, "provenance": provenance, "conflicts": conflicts}
@@ -84,6 +77,11 @@ def outcome_tables(
         if len(frame.columns)
     }
     return named
+
+
+def _free(columns: pd.Index) -> str:
+    names = ["entity", *(f"entity_{number}" for number in range(2, len(columns) + 2))]
+    return next(name for name in names if name not in columns)
 
 
 def write_tables(

@@ -39,6 +39,8 @@ class Grams:
             texts: comparable texts.
         """
         counts = count_grams(texts)
+        if not len(texts):
+            return cls(counts, counts, np.empty(0, dtype=np.float32))
         scale = TfidfTransformer(sublinear_tf=True).fit(counts)
         unit = csr_array(scale.transform(counts))
         present = counts.copy()
@@ -51,8 +53,11 @@ def count_grams(texts: Sequence[str] | NDArray[np.object_]) -> csr_array:
     """``(k, g)`` float32, how often each q-gram stands in each text.
 
     Args:
-        texts: comparable texts, not all empty.
+        texts: comparable texts.
     """
+    if not len(texts):
+        none: csr_array = csr_array(np.empty((0, 0), dtype=np.float32))
+        return none
     counter = CountVectorizer(analyzer="char_wb", ngram_range=_QS, dtype=np.float32)
     counts: csr_array = csr_array(counter.fit_transform(texts))
     return counts

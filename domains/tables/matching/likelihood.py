@@ -12,14 +12,22 @@ from scipy.special import expit, logit
 from domains.tables.matching.attributes import Attribute
 from domains.tables.matching.compare import BINS, ELSEWHERE, LEVELS, MISSING, Comparison
 
-__all__ = ["Likelihood", "evidence", "fit_likelihood", "own_share", "random_chances"]
+__all__ = ["Likelihood", "evidence", "expected_mates", "fit_likelihood", "own_share", "random_chances"]
 
 _STRENGTH = 50.0
 """Weight of the prior over levels, in pairs."""
+_USUAL = 0.05
+"""The same for each row of a small table, which has fewer matches than that."""
 _DEGREES = (0.04, 0.03, 0.03, 0.05, 0.10, 0.15, 0.60)
 """How alike the values of a match are expected to be, from unlike to equal, before anything was seen."""
 _EXPECTED = 0.6
 """Weight of that expectation, in pairs for each row of the table."""
+_ALIKE = BINS.index(0.85) * 8 + 8
+"""Levels from this one on are of values that are nearly the same."""
+_MATES = 0.2
+"""Matches that are expected for each row, before anything was seen."""
+_LEAST = 0.1
+"""Of what random pairs show at a level, at least this share is not due to the matches among them."""
 _ROUNDS = 50
 _STEADY = 1e-4
 
@@ -43,7 +51,8 @@ class Likelihood:
 def random_chances(random: Comparison, few: NDArray[np.bool_], attributes: Sequence[Attribute]) -> NDArray[np.float64]:
     """``(m, LEVELS)`` how often random pairs that have values show each level.
 
-    That of equal values is known exactly from how frequent each value is.
+    That of equal values is known exactly from how frequent each value is. Of the random pairs of a small table some
+    are matches: what is expected of them is taken off, up to nine tenths of a level.
 
     Args:
         random: comparison of random pairs of rows.
@@ -61,10 +70,13 @@ def random_chances(random: Comparison, few: NDArray[np.bool_], attributes: Seque
         looked = level[few & (level >= 0)]
         elsewhere = ((looked == ELSEWHERE).sum() + _STRENGTH / LEVELS) / (len(looked) + _STRENGTH)
         levels[column] = np.r_[found / found.sum() * (1 - elsewhere), elsewhere]
-    return levels
+    mates = expected_mates(len(attributes[0].code)) if attributes else 0.0
+    levels = np.maximum(levels - mates * _expected_levels(levels), _LEAST * levels)
+    found_levels: NDArray[np.float64] = levels / levels.sum(axis=1, keepdims=True)
+    return found_levels
 
 
-def own_share(random: Comparison, chances: NDArray[np.float64]) -> NDArray[np.float64]:
+def own_share(random: Comparison, chances: NDArray[np.float64], rows: int) -> NDArray[np.float64]:
     """``(m,)`` how much of what each attribute says is its own, in (0, 1]: one over the root of its correlations.
 
     The sum of log odds takes attributes for independent. Town, postcode and area code of different things agree
@@ -73,17 +85,32 @@ def own_share(random: Comparison, chances: NDArray[np.float64]) -> NDArray[np.fl
     0.71 each, one that agrees on its own 1. (The whole of the correlation, without the root, loses true matches on
     every set that was tried.)
 
+    Of the random pairs of a small table some are matches: as many of the most alike ones as are expected are left out.
+
     Args:
         random: comparison of random pairs of rows.
         chances: ``(m, LEVELS)`` of random pairs.
+        rows: of the table.
     """
-    found = evidence(random, np.log(_expected_levels(chances) / chances), np.ones(len(chances)))
+    alike = (random.level >= _ALIKE).sum(axis=1) / np.maximum(1, random.support)
+    mates = round(expected_mates(rows) * len(random))
+    others = random.select(np.argsort(alike, kind="stable")[: len(random) - mates])
+    found = evidence(others, np.log(_expected_levels(chances) / chances), np.ones(len(chances)))
     spread = found.std(axis=0)
     scaled = (found - found.mean(axis=0)) / np.where(spread > 0, spread, 1)
     together = np.clip(scaled.T @ scaled / max(1, len(scaled)), 0, 1)
     np.fill_diagonal(together, 1)
     share: NDArray[np.float64] = together.sum(axis=1) ** -0.5
     return share
+
+
+def expected_mates(rows: int) -> float:
+    """Share of all pairs of rows that are expected to be matches: a fifth of a pair for each row.
+
+    >>> round(expected_mates(11), 3), expected_mates(1)
+    (0.04, 0.5)
+    """
+    return min(0.5, 2 * _MATES / max(1, rows - 1))
 
 
 def evidence(comparison: Comparison, weight: NDArray[np.float64], share: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -156,7 +183,7 @@ def _match_levels(
         level = comparison.level[told, column]
         seen = np.bincount(level, minlength=LEVELS) / max(1, len(level))
         usual = 0.5 * chances[column] + 0.5 * np.maximum(seen, 1e-9)
-        counted = np.bincount(level, matched[told], LEVELS) + _STRENGTH * usual
+        counted = np.bincount(level, matched[told], LEVELS) + min(_STRENGTH, _USUAL * rows) * usual
         counted += _EXPECTED * rows * _expected_levels(usual[None])[0]
         levels[column] = counted / counted.sum()
     return levels

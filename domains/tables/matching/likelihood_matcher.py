@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from scipy.special import expit
 
 from core.checks import check_at_least, check_rate
-from core.errors import UserError
 from core.progress import watched
+from domains.tables.blocking.identical import row_groups
 from domains.tables.blocking.neighbours import row_vectors
 from domains.tables.blocking.pairs import Candidates
 from domains.tables.data.table import Table
@@ -35,6 +35,10 @@ Labels = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]
 _RANDOM = 200_000
 _BLOCK = 1 << 18
 _WEIGHT_OF_LABEL = 20.0
+_SAME = 0.999
+"""Rows that are the same in every column are the same thing at least as probably, whatever was learned."""
+_HARDLY = -20.0
+"""Log odds of a match where nothing could be learned."""
 _WINDOW = -12.0
 """Values elsewhere are looked for where the log odds are not below this: it is the dear part."""
 
@@ -96,16 +100,20 @@ class LikelihoodMatcher:
 
         Args:
             table: the rows.
-            candidates: pairs worth comparing.
+            candidates: pairs worth comparing. Where there are none, or no attribute tells rows apart, nothing is
+                learned, and only identical rows match.
             labels: known pairs.
-
-        Raises:
-            UserError: no attribute tells rows apart.
         """
         settings = self.settings
-        attributes = _telling(table)
+        attributes = attributes_of(table)
         draw = np.random.default_rng(settings.seed)
         self.names = [attribute.name for attribute in attributes]
+        self._shift = np.zeros(len(attributes) + 1)
+        if not attributes or not len(candidates):
+            groups = _groups(table, candidates.left, candidates.right)[1]
+            nothing = np.zeros((len(attributes), LEVELS))
+            self._likelihood = Likelihood(nothing, np.full(len(groups), _HARDLY), np.ones(len(attributes)))
+            return self
         chances, own = self._chances(attributes, len(table), draw)
         chosen, share = learning_pairs(candidates, settings.pairs, draw)
         left, right = candidates.left[chosen], candidates.right[chosen]
@@ -128,7 +136,6 @@ class LikelihoodMatcher:
             len(table) * share,
             _known(len(table), left, right, labels),
         )
-        self._shift = np.zeros(len(attributes) + 1)
         self._calibrate(table, attributes, Candidates(len(table), left, right), labels)
         return self
 
@@ -142,7 +149,7 @@ class LikelihoodMatcher:
         few = np.arange(len(left)) < _RANDOM // 10  # looking elsewhere is dear, and random pairs are much the same
         mark_elsewhere(random, attributes, left, right, few)
         chances = random_chances(random, few, attributes)
-        return chances, own_share(random, chances)
+        return chances, own_share(random, chances, count)
 
     def _calibrate(
         self, table: Table, attributes: Sequence[Attribute], candidates: Candidates, labels: Labels | None
@@ -201,12 +208,15 @@ class LikelihoodMatcher:
 
     def _predict(self, table: Table, candidates: Candidates) -> PairGraph:
         attributes = [Attribute.of(name, table.frame[name]) for name in self.names if name in table.frame]
+        group = row_groups(table)
         parts = []
         blocks = range(0, len(candidates), _BLOCK)
         for start in watched(blocks, "comparing pairs", len(blocks)):
             block = slice(start, start + _BLOCK)
             part = Candidates(candidates.count, candidates.left[block], candidates.right[block])
             chance = expit(self._shifted(*self._odds(table, attributes, part)))
+            same = (group[part.left] == group[part.right]) & (group[part.left] >= 0)
+            chance = np.where(same, np.maximum(chance, _SAME), chance)
             kept = chance >= self.settings.least
             parts.append((part.left[kept], part.right[kept], chance[kept].astype(np.float32)))
         if not parts:
@@ -220,13 +230,6 @@ class LikelihoodMatcher:
     def _shifted(self, odds: NDArray[np.float64], found: NDArray[np.float64]) -> NDArray[np.float64]:
         shifted: NDArray[np.float64] = odds + found @ self._shift[:-1] + self._shift[-1]
         return shifted
-
-
-def _telling(table: Table) -> list[Attribute]:
-    attributes = attributes_of(table)
-    if len(table) < 2 or not attributes:
-        raise UserError(f"{table.name}: no column has two different values in its {len(table)} rows; nothing to match")
-    return attributes
 
 
 def _groups(

@@ -8,7 +8,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
-import pandas as pd
 import torch
 from numpy.typing import NDArray
 from scipy.special import expit, logit
@@ -25,8 +24,9 @@ from domains.tables.matching.otsu import otsu
 from domains.tables.methods.explanation import PairExplanation
 from domains.tables.methods.integrability_folder import read_parts, write_parts
 from domains.tables.methods.known_pairs import Labels, check_pairs, checked_labels
-from domains.tables.methods.pairs import PairTensors, gather_pairs, shared_count
+from domains.tables.methods.pairs import gather_pairs, shared_count
 from domains.tables.methods.partners import Partners
+from domains.tables.methods.prepared import distinct_values, mate_bound, train_values
 from domains.tables.methods.reproducible import one_thread
 from domains.tables.methods.ssacl import SSACL, SSACLSettings
 from domains.tables.methods.tuple_batches import TupleBatches
@@ -38,13 +38,9 @@ from domains.tables.sets.graph import PairGraph
 
 __all__ = ["IntegrabilityModel", "PairScores"]
 
-BOUND = 0.8
-"""Mean cosine from which another tuple is no negative, where no candidates tell a better one."""
 _BLOCK = 4096
 _CERTAIN = (1e-6, 1 - 1e-6)
 """Probabilities beyond these count as these where log odds are split."""
-_TEXTS = 200_000
-"""Distinct values from which the rarity of n-grams is learned, at most."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -150,7 +146,7 @@ class IntegrabilityModel:
                 values,
                 augmenter,
                 self.settings,
-                bound=self._found_bound(encoded, candidates),
+                bound=mate_bound(encoded, candidates) if self.bound is None else self.bound,
                 partners=None if candidates is None else Partners.of(len(table), candidates.left, candidates.right),
                 labelled=None if known is None else _telling(encoded, known),
             )
@@ -165,23 +161,8 @@ class IntegrabilityModel:
         if isinstance(self.encoder, SentenceEncoder):
             return self.encoder
         encoder = ValueContrast(self.encoder, generator=seed_everything(run.seed))
-        cells = pd.concat([table.frame[name] for name in table.columns], ignore_index=True)
-        texts = cells.dropna().unique().tolist()
-        encoder.network.learn_rarity(texts[:: -(-len(texts) // _TEXTS)])
-        if len(texts) > 1:
-            fit(encoder, encoder.loader(texts, augmenter, run.seed), folder=folder, settings=run, resume=resume)
-        encoder.eval()
+        train_values(encoder, distinct_values(table), augmenter, folder, run, resume=resume)
         return encoder
-
-    def _found_bound(self, encoded: EncodedTable, candidates: Candidates | None) -> float:
-        if self.bound is not None:
-            return self.bound
-        if candidates is None or len(candidates) < 2:
-            return BOUND
-        blocks = range(0, len(candidates), _BLOCK)
-        left, right = candidates.left, candidates.right
-        parts = [_gathered(encoded, left[s : s + _BLOCK], right[s : s + _BLOCK]).cosine.numpy() for s in blocks]
-        return otsu(np.concatenate(parts))
 
     def predict(self, left: NDArray[np.int64], right: NDArray[np.int64], *, table: Table | None = None) -> PairScores:
         """Probability and support of pairs, in blocks.
@@ -327,10 +308,6 @@ class IntegrabilityModel:
         if self._encoded is None:
             raise UserError("a loaded model knows no rows: pass table=, the table that the pairs are of")
         return method, self._encoded
-
-
-def _gathered(encoded: EncodedTable, left: NDArray[np.int64], right: NDArray[np.int64]) -> PairTensors:
-    return gather_pairs(encoded.vectors, encoded.code[left], encoded.code[right])
 
 
 def _telling(encoded: EncodedTable, labels: Labels) -> Labels:

@@ -17,6 +17,7 @@ from core.training.method import Method, MethodSettings
 from domains.tables.methods.pairs import PairTensors
 from domains.tables.methods.tuple_batch import TupleBatch
 from domains.tables.models.matcher import AttentionMatcher, Mixing, Tokens
+from domains.tables.models.ngrams import HashedNgrams
 
 __all__ = ["SSACL", "SSACLSettings"]
 
@@ -103,6 +104,8 @@ class SSACL(Method[SSACLSettings]):
     Args:
         settings: see `SSACLSettings`.
         width: d of the value vectors.
+        buckets: hash buckets of an encoder of values that is kept with the method, untrained until somebody trains it
+            (`domains.tables.methods.value_contrast.ValueContrast`); 0 for vectors that come from elsewhere.
         **rest: ``generator``, of the initial weights and of dropout.
 
     Relations:
@@ -111,8 +114,8 @@ class SSACL(Method[SSACLSettings]):
 
     name: ClassVar[str] = "ssacl"
 
-    def __init__(self, settings: SSACLSettings, *, width: int, **rest: Any) -> None:
-        super().__init__(settings, width=width, **rest)
+    def __init__(self, settings: SSACLSettings, *, width: int, buckets: int = 0, **rest: Any) -> None:
+        super().__init__(settings, width=width, buckets=buckets, **rest)
         s = settings
         self.matcher = AttentionMatcher(
             width,
@@ -124,6 +127,7 @@ class SSACL(Method[SSACLSettings]):
             dropout=s.dropout,
             generator=self.generator,
         )
+        self.values = HashedNgrams(width, buckets, self.generator).requires_grad_(False) if buckets else None
         self.loss = BinaryNCELoss()
         self.adversary = FGM(epsilon=s.epsilon)
 

@@ -70,7 +70,12 @@ class AskedBefore:
             for place, value, score in zip(places, values, candidates["score"].tolist(), strict=True)
             if place in conflicts
         }
-        return cls(known, entity.value_counts().to_dict(), conflicts, scores)
+        return cls(
+            known,
+            {int(one): int(rows) for one, rows in zip(*np.unique(entity, return_counts=True), strict=True)},
+            conflicts,
+            scores,
+        )
 
     def choose(self, problem: Problem, attributes: Sequence[str]) -> dict[str, Choice]:
         """See `domains.tables.conflicts.rule.Rule.choose`."""

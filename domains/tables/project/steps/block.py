@@ -8,10 +8,9 @@ import numpy as np
 import pandas as pd
 
 from core.errors import UserError
-from domains.tables.blocking.neighbours import nearest_rows, row_vectors
+from domains.tables.blocking.default import NearestRows
 from domains.tables.blocking.pairs import Candidates
 from domains.tables.data.table import Table
-from domains.tables.matching.attributes import attributes_of
 from domains.tables.project.folder import Project
 from domains.tables.project.freshness import made_from_now, require
 from domains.tables.project.results import StepRecord, write_result
@@ -22,19 +21,13 @@ __all__ = ["block", "candidate_pairs", "load_candidates"]
 
 
 def candidate_pairs(table: Table, settings: BlockSettings) -> Candidates:
-    """Each row with its nearest rows by the q-grams of all values.
+    """Each row with its nearest rows by the q-grams of all values, and with the rows that are the same as it.
 
     Args:
         table: the rows.
         settings: number of neighbours.
-
-    Raises:
-        UserError: no column tells rows apart.
     """
-    attributes = attributes_of(table)
-    if not attributes:
-        raise UserError(f"{table.name}: no column has two different values in its {len(table)} rows; nothing to match")
-    return nearest_rows(row_vectors(attributes), settings.neighbours)
+    return NearestRows(settings.neighbours).candidates(table)
 
 
 def block(project: Project, *, yes: bool = False) -> StepRecord:

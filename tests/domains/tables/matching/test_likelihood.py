@@ -76,7 +76,7 @@ def test_attributes_that_agree_together_count_for_less():
     level = np.column_stack([town, town, alone]) * np.int8(EQUAL)
     chances = np.full((3, LEVELS), 1e-6)
     chances[:, 0], chances[:, EQUAL] = 0.95, 0.05
-    share = own_share(Comparison(level.astype(np.int8), np.zeros(level.shape, dtype=np.float32)), chances)
+    share = own_share(Comparison(level.astype(np.int8), np.zeros(level.shape, dtype=np.float32)), chances, 10**6)
     assert np.allclose(share, [2**-0.5, 2**-0.5, 1], atol=0.01)
 
 

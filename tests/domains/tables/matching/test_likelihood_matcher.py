@@ -4,11 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from core.errors import UserError
 from domains.tables.align.columns import align
 from domains.tables.align.union import outer_union
 from domains.tables.blocking.default import default_blocker
-from domains.tables.blocking.pairs import Candidates
 from domains.tables.data.embedded import load_embedded, load_gold
 from domains.tables.data.persons import persons
 from domains.tables.data.table import Table
@@ -68,6 +66,19 @@ def test_a_small_list_whose_things_share_towns_stays_as_it_is():
     assert len(np.unique(discover_sets(_matched(gold)))) >= len(gold) - 2
 
 
+def test_two_short_lists_are_enough():
+    right = found = true = 0
+    for seed in range(5):
+        table, truth = persons(20, duplicates=0.3, seed=seed)
+        labels = discover_sets(_matched(table))
+        upper = np.triu(np.ones((20, 20), dtype=bool), 1)
+        same, together = (one[:, None] == one[None] for one in (truth, labels))
+        right += int((same & together & upper).sum())
+        found += int((together & upper).sum())
+        true += int((same & upper).sum())
+    assert 2 * right / (found + true) > 0.9
+
+
 def test_few_duplicates_are_found_among_many_rows():
     table, truth = persons(2000, duplicates=0.03)
     assert pairwise(truth, discover_sets(_matched(table))).f1 > 0.95
@@ -111,7 +122,8 @@ def test_labels_are_followed():
     assert all(weight.get((i, 120 + i), 0) < before.weight[twins].min() for i in range(20))
 
 
-def test_nothing_to_match_is_said():
-    table = Table.of(pd.DataFrame({"a": ["x", "x"]}), name="one.csv")
-    with pytest.raises(UserError, match=r"one\.csv: no column has two different values in its 2 rows"):
-        LikelihoodMatcher().fit(table, Candidates.of(2, np.array([0]), np.array([1])))
+def test_where_nothing_tells_rows_apart_identical_rows_match():
+    table = Table.of(pd.DataFrame({"a": ["x", "X ", None], "b": [None, None, None]}))
+    assert discover_sets(_matched(table)).tolist() == [0, 0, 1]
+    assert discover_sets(_matched(Table.of(pd.DataFrame({"a": ["x"]})))).tolist() == [0]
+    assert len(_matched(Table.of(pd.DataFrame({"a": []}, dtype="string")))) == 0

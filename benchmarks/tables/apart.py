@@ -1,0 +1,76 @@
+"""Run a function in a process of its own, with a time limit: it may be slow or take memory without hurting us."""
+
+from __future__ import annotations
+
+import os
+import resource
+import signal
+import time
+from collections.abc import Callable
+from multiprocessing import get_context
+from multiprocessing.connection import Connection
+from typing import Any
+
+from core.errors import OperationError
+
+__all__ = ["DidNotFinish", "run_apart"]
+
+
+class DidNotFinish(Exception):  # noqa: N818 (it is a result, not an error)
+    """The time limit came first."""
+
+
+def run_apart(function: Callable[..., Any], *arguments: Any, limit: float) -> tuple[Any, float]:
+    """Call a function of a module in a fresh process.
+
+    Args:
+        function: defined at the top of a module.
+        *arguments: that can be pickled.
+        limit: seconds after which the process and its children are killed.
+
+    Returns:
+        What the function returned, and the processor seconds of the call, all threads and children counted.
+
+    Raises:
+        DidNotFinish: the limit came first.
+        OperationError: the function raised, or its process died.
+    """
+    context = get_context("spawn")
+    ours, theirs = context.Pipe(duplex=False)
+    process = context.Process(target=_work, args=(theirs, function, arguments))
+    process.start()
+    theirs.close()
+    ended = time.monotonic() + limit
+    try:
+        if not ours.poll(limit):
+            raise DidNotFinish
+        answer = ours.recv()
+    except EOFError:
+        raise OperationError(f"the process of {function.__module__} died without an answer") from None
+    finally:
+        ours.close()
+        process.join(max(0.0, min(5.0, ended - time.monotonic())))
+        if process.is_alive() and process.pid is not None:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.join()
+    if isinstance(answer, str):
+        raise OperationError(f"{function.__module__} failed: {answer}")
+    result: tuple[Any, float] = answer
+    return result
+
+
+def _work(pipe: Connection, function: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
+    os.setsid()  # its children die with it
+    try:
+        before = _processor_seconds()
+        found = function(*arguments)
+        pipe.send((found, _processor_seconds() - before))
+    except Exception as error:  # whatever a peer raises is told to the parent
+        pipe.send(f"{type(error).__name__}: {error}")
+    finally:
+        pipe.close()
+
+
+def _processor_seconds() -> float:
+    both = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    return sum(one.ru_utime + one.ru_stime for one in both)
