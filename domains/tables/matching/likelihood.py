@@ -108,9 +108,9 @@ def expected_mates(rows: int) -> float:
     """Share of all pairs of rows that are expected to be matches: a fifth of a pair for each row.
 
     >>> round(expected_mates(11), 3), expected_mates(1)
-    (0.04, 0.5)
+    (0.04, 0.4)
     """
-    return min(0.5, 2 * _MATES / max(1, rows - 1))
+    return 2 * _MATES / max(1, rows - 1)
 
 
 def evidence(comparison: Comparison, weight: NDArray[np.float64], share: NDArray[np.float64]) -> NDArray[np.float64]:
