@@ -25,7 +25,7 @@ $(VENV)/installed-dev: $(VENV)/installed-run
 	touch $@
 
 bench: $(VENV)/installed-run  ## install, train and score on embedded real data, print the tables
-	$(BIN)/counterpoint bench graphs vision --profile quick
+	$(BIN)/counterpoint bench graphs vision tables --profile quick
 
 test: lint types unit notebooks docs  ## install and run every check
 

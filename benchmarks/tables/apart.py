@@ -6,7 +6,8 @@ import os
 import resource
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from typing import Any
@@ -14,6 +15,9 @@ from typing import Any
 from core.errors import OperationError
 
 __all__ = ["DidNotFinish", "run_apart"]
+
+
+_HASHES = "PYTHONHASHSEED"
 
 
 class DidNotFinish(Exception):  # noqa: N818 (it is a result, not an error)
@@ -38,7 +42,8 @@ def run_apart(function: Callable[..., Any], *arguments: Any, limit: float) -> tu
     context = get_context("spawn")
     ours, theirs = context.Pipe(duplex=False)
     process = context.Process(target=_work, args=(theirs, function, arguments))
-    process.start()
+    with _fixed_hashes():
+        process.start()
     theirs.close()
     ended = time.monotonic() + limit
     try:
@@ -51,12 +56,28 @@ def run_apart(function: Callable[..., Any], *arguments: Any, limit: float) -> tu
         ours.close()
         process.join(max(0.0, min(5.0, ended - time.monotonic())))
         if process.is_alive() and process.pid is not None:
-            os.killpg(process.pid, signal.SIGKILL)
+            with suppress(ProcessLookupError):  # it has no group of its own yet
+                os.killpg(process.pid, signal.SIGKILL)
+            process.kill()
             process.join()
     if isinstance(answer, str):
         raise OperationError(f"{function.__module__} failed: {answer}")
     result: tuple[Any, float] = answer
     return result
+
+
+@contextmanager
+def _fixed_hashes() -> Iterator[None]:
+    """Processes started meanwhile order sets of text in one way: peers that go through sets draw alike each time."""
+    before = os.environ.get(_HASHES)
+    os.environ[_HASHES] = "0"
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[_HASHES]
+        else:
+            os.environ[_HASHES] = before
 
 
 def _work(pipe: Connection, function: Callable[..., Any], arguments: tuple[Any, ...]) -> None:

@@ -18,8 +18,8 @@ from domains.tables.data.datasets import read_dataset
 from domains.tables.data.integration_set import IntegrationSet
 from domains.tables.data.table import Table
 
-__all__ = ["LABELS", "Case", "accuracy", "accuracy_of_asked", "accuracy_with_labels", "flights", "random_accuracy",
-           "stadiums"]  # fmt: skip
+__all__ = ["LABELS", "Case", "accuracy", "accuracy_with_labels", "flights", "random_accuracy",
+           "some_conflicts", "stadiums"]  # fmt: skip
 
 LABELS = 30
 """Conflicts whose answers are told, where labels are."""
@@ -74,7 +74,8 @@ def _right(case: Case, conflicts: pd.DataFrame) -> NDArray[np.bool_]:
     """``(c,)`` whether the chosen value of each conflict is true."""
     truth = comparable([case.truth[key] for key in _keys(conflicts)])
     chosen = comparable(conflicts["chosen"].fillna("").tolist())
-    return np.array(chosen, dtype=object) == np.array(truth, dtype=object)
+    right: NDArray[np.bool_] = np.array(chosen, dtype=object) == np.array(truth, dtype=object)
+    return right
 
 
 def accuracy(case: Case, rule: Rule) -> tuple[float, int]:
@@ -120,20 +121,17 @@ def accuracy_with_labels(case: Case, rule: Rule, seed: int) -> tuple[float, int]
     return float(_right(case, kept).mean()), len(kept)
 
 
-def accuracy_of_asked(case: Case, rule: Rule, count: int) -> tuple[float, int]:
-    """The same on some of the conflicts, evenly spread: the others are made missing, which changes no prompt.
+def some_conflicts(case: Case, count: int) -> Case:
+    """The case with some of its conflicts, evenly spread: the others are made missing, which changes no prompt.
 
     Args:
         case: see `Case`.
-        rule: for all columns.
         count: how many, at most.
     """
     conflicts = resolve(case.table, case.labels).conflicts
-    wanted = {key for key in _keys(conflicts.iloc[np.unique(np.linspace(0, len(conflicts) - 1, count).astype(int))])}
+    wanted = set(_keys(conflicts.iloc[np.unique(np.linspace(0, len(conflicts) - 1, count).astype(int))]))
     frame = case.table.frame.copy()
     for entity, attribute in _keys(conflicts):
         if (entity, attribute) not in wanted:
             frame.loc[case.labels == entity, attribute] = pd.NA
-    return accuracy(
-        Case(Table(frame, case.table.source, case.table.row, case.table.name), case.labels, case.truth), rule
-    )
+    return Case(Table(frame, case.table.source, case.table.row, case.table.name), case.labels, case.truth)

@@ -45,7 +45,7 @@ def make_conflicts(clean: pd.DataFrame, *, colluding: bool, seed: int) -> MadeCo
     In the colluding variant three of them say what the first of them says, which is right in 30 % of its claims.
 
     Args:
-        clean: text columns, missing values ``pd.NA``.
+        clean: text columns, missing values ``pd.NA``; each row has a value in a column that is not of numbers.
         colluding: the variant.
         seed: of everything.
     """
@@ -55,10 +55,10 @@ def make_conflicts(clean: pd.DataFrame, *, colluding: bool, seed: int) -> MadeCo
         reliability[:_COLLUDING] = _COLLUDING_RELIABILITY
     text = [c for c in clean.columns if not clean[c].dropna().str.fullmatch(r"[\d.,\s]*").all()]
     rows, labels, sources, attributes, truths = [], [], [], [], []
-    for thing, row in enumerate(clean.itertuples(index=False)):
-        known = [c for c in text if not pd.isna(row[clean.columns.get_loc(c)])]
+    for thing, row in enumerate(clean.to_dict("records")):
+        known = [c for c in text if isinstance(row[c], str)]
         attribute = known[rng.integers(len(known))]
-        truth = row[clean.columns.get_loc(attribute)]
+        truth = row[attribute]
         others = [value for value in clean[attribute].dropna().unique() if value != truth]
         said: dict[int, str] = {}
         for source in np.sort(rng.permutation(_SOURCES)[: rng.integers(_FEWEST, _MOST + 1)]).tolist():
@@ -66,7 +66,7 @@ def make_conflicts(clean: pd.DataFrame, *, colluding: bool, seed: int) -> MadeCo
             value = truth if right or not others else others[rng.integers(len(others))]
             if colluding and source < _COLLUDING:
                 value = said.setdefault(0, value)
-            rows.append({**dict(zip(clean.columns, row, strict=True)), attribute: value})
+            rows.append({**row, attribute: value})
             labels.append(thing)
             sources.append(f"source {source + 1}")
         attributes.append(attribute)

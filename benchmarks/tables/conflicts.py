@@ -10,10 +10,10 @@ from benchmarks.tables.bars import CONFLICTS, bar_records
 from benchmarks.tables.conflict_cases import (
     Case,
     accuracy,
-    accuracy_of_asked,
     accuracy_with_labels,
     flights,
     random_accuracy,
+    some_conflicts,
     stadiums,
 )
 from benchmarks.tables.records import Scored, part_records, stopped, timed
@@ -56,11 +56,9 @@ RULES: Mapping[str, tuple[Rule, Role]] = {
     "ICLCR, n-grams of the prompt, votes count": (InContext(NGramScorer()), "method"),
 }
 """Rules that need no labels, and their roles."""
-_MODEL = {
-    f"ICLCR, SmolLM2-135M, alone, {ASKED} conflicts": 0.0,
-    f"ICLCR, SmolLM2-135M, votes count, {ASKED} conflicts": 1.0,
-}
-_ASKED_MAJORITY = f"majority, {ASKED} conflicts"
+_MODEL = {"ICLCR, SmolLM2-135M, alone": 0.0, "ICLCR, SmolLM2-135M, votes count": 1.0}
+_SOME = f", {ASKED} conflicts"
+"""End of the names of the sets that the packaged model is asked about."""
 
 
 def plan(seeds: int | None) -> list[Cell]:
@@ -70,7 +68,7 @@ def plan(seeds: int | None) -> list[Cell]:
         seeds: None is 10.
     """
     count = _SEEDS if seeds is None else seeds
-    asked: dict[str, Role] = {_ASKED_MAJORITY: "baseline", **dict.fromkeys(_MODEL, "method")}
+    asked: dict[str, Role] = {_RANDOM: "baseline", "majority": "baseline", **dict.fromkeys(_MODEL, "method")}
     roles: dict[str, Role] = {
         _RANDOM: "baseline",
         **{name: role for name, (_, role) in RULES.items()},
@@ -84,15 +82,23 @@ def plan(seeds: int | None) -> list[Cell]:
         if seed == 0 or dataset in _MADE or name in (_RANDOM, *_TOLD)
     ]
     return cells + [
-        Cell(System(name, "conflicts", role), dataset, 0)
+        Cell(System(name, "conflicts", role), dataset + _SOME, seed)
         for dataset in (_FLIGHTS, *_MADE)
         for name, role in asked.items()
+        for seed in range(count if name == _RANDOM else 1)
     ]
 
 
 @lru_cache(maxsize=32)
 def _case(dataset: str, seed: int) -> Case:
+    if dataset.endswith(_SOME):
+        return some_conflicts(_case(dataset.removesuffix(_SOME), 0), ASKED)
     return flights() if dataset == _FLIGHTS else stadiums(seed, colluding=_MADE[dataset])
+
+
+@lru_cache(maxsize=1)
+def _packaged() -> LocalModel:
+    return LocalModel(packaged_model())
 
 
 def conflict_records(profile: str, seeds: int | None, out: Path) -> list[ResultRecord]:
@@ -111,20 +117,18 @@ def conflict_records(profile: str, seeds: int | None, out: Path) -> list[ResultR
 
 def _run(cell: Cell, answers: Path) -> Scored:
     name = cell.system.name
-    case = _case(cell.dataset, 0 if cell.dataset == _FLIGHTS else cell.seed)
+    case = _case(cell.dataset, cell.seed if cell.dataset in _MADE else 0)
     if name == _RANDOM:
         share, count = random_accuracy(case, cell.seed)
     elif name in _TOLD:
         share, count = accuracy_with_labels(case, _TOLD[name], cell.seed)
     elif name in RULES:
         share, count = accuracy(case, RULES[name][0])
-    elif name == _ASKED_MAJORITY:
-        share, count = accuracy_of_asked(case, Majority(), ASKED)
     else:
         try:
-            model = CachedModel(LocalModel(packaged_model()), answers)
+            model = _packaged()
         except UserError:
             return stopped([ACCURACY], "its package is not installed")
-        rule = InContext(model, vote_weight=_MODEL[name], shared=True)
-        share, count = accuracy_of_asked(case, rule, ASKED)
+        rule = InContext(CachedModel(model, answers), vote_weight=_MODEL[name], shared=True)
+        share, count = accuracy(case, rule)
     return {ACCURACY: share, CONFLICTS_FOUND: count}, {}

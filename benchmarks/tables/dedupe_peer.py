@@ -1,4 +1,7 @@
-"""dedupe with thirty labels: its own active-learning questions, answered by the truth."""
+"""dedupe with thirty labels: its own active-learning questions, answered by the truth.
+
+Its questions depend on the order of sets of objects in memory, which no seed fixes: runs differ, and are repeated.
+"""
 
 from __future__ import annotations
 
@@ -61,7 +64,7 @@ def run_dedupe(
         frame: n rows of text.
         fields: see `FIELDS`.
         labels: ``(n,)`` truth, which answers the questions and nothing else.
-        seed: of dedupe's samples.
+        seed: of dedupe's samples; what it learns differs between runs all the same.
 
     Returns:
         ``(n,)`` sets by threshold.

@@ -9,7 +9,6 @@ from dataclasses import replace
 from statistics import fmean
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from core.reporting import Cell, CellResult, ResultRecord, collect
@@ -107,17 +106,3 @@ def part_records(
     order = {key: number for number, key in enumerate(dict.fromkeys((r.dataset, r.split) for r in records))}
     records.sort(key=lambda r: order[r.dataset, r.split])
     return records
-
-
-def mean_of(results: Mapping[Cell, CellResult], system: str, dataset: str, metric: str) -> float:
-    """Mean of a score over the seeds of a row; NaN where the row is not there or gave no result.
-
-    Args:
-        results: of the cells.
-        system: label of the row.
-        dataset: of the row.
-        metric: name of the score.
-    """
-    values = [r.scores[metric] for c, r in results.items() if (c.system.name, c.dataset) == (system, dataset)
-              and metric in r.scores]  # fmt: skip
-    return float(np.mean(values)) if values else math.nan

@@ -143,6 +143,7 @@ def run_splink(frame: pd.DataFrame, model: SplinkModel, seed: int) -> dict[float
     pairs = linker.inference.predict(threshold_match_probability=0.01)
     found = {}
     for threshold in THRESHOLDS:
-        sets = linker.clustering.cluster_pairwise_predictions_at_threshold(pairs, threshold).as_pandas_dataframe()
+        clusters: Any = linker.clustering.cluster_pairwise_predictions_at_threshold(pairs, threshold)
+        sets = clusters.as_pandas_dataframe()
         found[threshold] = pd.factorize(sets.sort_values("unique_id")["cluster_id"])[0].astype(np.int64)
     return found

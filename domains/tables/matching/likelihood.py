@@ -20,6 +20,10 @@ _USUAL = 0.05
 """The same for each row of a small table, which has fewer matches than that."""
 _DEGREES = (0.04, 0.03, 0.03, 0.05, 0.10, 0.15, 0.60)
 """How alike the values of a match are expected to be, from unlike to equal, before anything was seen."""
+_UNLIKE = (BINS.index(0.55) + 1) * 8
+"""Levels below this one are of the three lowest degrees."""
+_MOST_UNLIKE = 0.08
+"""Share of the values in which matches are unlike at most, on the mean over attributes."""
 _EXPECTED = 0.6
 """Weight of that expectation, in pairs for each row of the table."""
 _ALIKE = BINS.index(0.85) * 8 + 8
@@ -132,7 +136,6 @@ def fit_likelihood(
     chances: NDArray[np.float64],
     group: NDArray[np.int64],
     total: NDArray[np.float64],
-    start: NDArray[np.float64],
     share: NDArray[np.float64],
     rows: float,
     known: NDArray[np.float64] | None = None,
@@ -154,13 +157,14 @@ def fit_likelihood(
         chances: ``(m, LEVELS)`` of random pairs.
         group: ``(p,)`` group of each pair, as 0 for pairs within a source and 1 for pairs across sources.
         total: pairs of rows in each group (not candidates only), divided by what was sampled of the candidates.
-        start: ``(p,)`` in [0, 1], how probable each match is to begin with.
         share: ``(m,)`` see `own_share`.
         rows: rows of the table, times the share of the candidates that was sampled.
         known: ``(p,)`` 1 for known matches, 0 for known non-matches, NaN for all others.
     """
     groups = len(total)
-    matched = start
+    weight = np.log(_expected_levels(chances) / chances)
+    expected = logit(expected_mates(round(rows)))
+    matched = expit(expected + evidence(comparison, weight, share).sum(axis=1))
     for _ in range(_ROUNDS):
         if known is not None:
             matched = np.where(np.isnan(known), matched, known)
@@ -177,7 +181,7 @@ def _match_levels(
     comparison: Comparison, matched: NDArray[np.float64], chances: NDArray[np.float64], rows: float
 ) -> NDArray[np.float64]:
     """Levels among matches, with a prior half from chance and half from the candidates, and the expected degrees."""
-    levels = np.empty_like(chances)
+    levels, weight = np.empty_like(chances), np.empty(len(chances))
     for column in range(len(chances)):
         told = comparison.level[:, column] != MISSING
         level = comparison.level[told, column]
@@ -186,6 +190,21 @@ def _match_levels(
         counted = np.bincount(level, matched[told], LEVELS) + min(_STRENGTH, _USUAL * rows) * usual
         counted += _EXPECTED * rows * _expected_levels(usual[None])[0]
         levels[column] = counted / counted.sum()
+        weight[column] = matched[told].sum() + rows
+    return _mostly_alike(levels, weight)
+
+
+def _mostly_alike(levels: NDArray[np.float64], weight: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Levels under which matches are, on the mean over attributes, unlike in no more than a twelfth of their values.
+
+    One attribute may differ in all matches, as numbers do that each source gives on its own. But where most attributes
+    differ, the pairs that were taken for matches have a place or a name in common and are different things; among many
+    rows there are so many of those that they would overrule every expectation.
+    """
+    unlike = levels[:, :_UNLIKE].sum(axis=1)
+    scale = min(1.0, _MOST_UNLIKE / float(np.average(unlike, weights=weight)))
+    levels[:, :_UNLIKE] *= scale
+    levels[:, _UNLIKE:] *= ((1 - scale * unlike) / (1 - unlike))[:, None]
     return levels
 
 

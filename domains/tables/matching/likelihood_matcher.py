@@ -12,7 +12,6 @@ from scipy.special import expit
 from core.checks import check_at_least, check_rate
 from core.progress import watched
 from domains.tables.blocking.identical import row_groups
-from domains.tables.blocking.neighbours import row_vectors
 from domains.tables.blocking.pairs import Candidates
 from domains.tables.data.table import Table
 from domains.tables.matching.attributes import Attribute, attributes_of
@@ -20,9 +19,7 @@ from domains.tables.matching.calibrate import fit_shift
 from domains.tables.matching.closing import chained_pairs
 from domains.tables.matching.compare import LEVELS, Comparison, compare
 from domains.tables.matching.elsewhere import mark_elsewhere
-from domains.tables.matching.grams import row_products
 from domains.tables.matching.likelihood import Likelihood, evidence, fit_likelihood, own_share, random_chances
-from domains.tables.matching.otsu import otsu
 from domains.tables.matching.sample import learning_pairs
 from domains.tables.sets.discover import discover_sets
 from domains.tables.sets.graph import PairGraph
@@ -76,9 +73,8 @@ class LikelihoodMatcher:
 
     1. Pairs become levels of agreement by attribute (`compare`), values in the wrong place among them
        (`mark_elsewhere`).
-    2. Expectation maximisation finds how much more frequent each level is among matches (`fit_likelihood`), from a
-       start by Otsu's split of the rows' q-gram similarity. Attributes that agree together in random pairs count for
-       less (`own_share`).
+    2. Expectation maximisation finds how much more frequent each level is among matches (`fit_likelihood`), from what
+       matches are expected to be like. Attributes that agree together in random pairs count for less (`own_share`).
     3. Attributes that speak together (agency, programme and funding of one list) would count several times; sets of
        rows by average linkage say what really belongs together, and a logistic regression towards them weighs the
        attributes anew (`fit_shift`), some rounds.
@@ -125,13 +121,11 @@ class LikelihoodMatcher:
         compared = compare(attributes, left, right)
         mark_elsewhere(compared, attributes, left, right)
         group, total = _groups(table, left, right)
-        alike = _row_similarity(attributes, left, right)
         self._likelihood = fit_likelihood(
             compared,
             chances,
             group,
             total * share,
-            np.where(alike > otsu(alike), 0.95, 0.05),
             own,
             len(table) * share,
             _known(len(table), left, right, labels),
@@ -241,15 +235,6 @@ def _groups(
     n = float(len(code))
     within = float((size * (size - 1)).sum()) / 2
     return (code[left] != code[right]).astype(np.int64), np.array([within, n * (n - 1) / 2 - within])
-
-
-def _row_similarity(
-    attributes: Sequence[Attribute], left: NDArray[np.int64], right: NDArray[np.int64]
-) -> NDArray[np.float32]:
-    """``(p,)`` cosines of the q-grams of whole rows; their rarity is that among the rows of the pairs."""
-    rows, position = np.unique(np.concatenate([left, right]), return_inverse=True)
-    vectors = row_vectors([attribute.restrict(rows) for attribute in attributes])
-    return row_products(vectors, vectors, position[: len(left)], position[len(left) :])
 
 
 def _known(count: int, left: NDArray[np.int64], right: NDArray[np.int64], labels: Labels | None) -> NDArray[np.float64]:
