@@ -106,13 +106,16 @@ def splink_installed() -> bool:
     return find_spec("splink") is not None
 
 
-def run_splink(frame: pd.DataFrame, model: SplinkModel, seed: int) -> dict[float, NDArray[np.int64]]:
+def run_splink(
+    frame: pd.DataFrame, model: SplinkModel, seed: int, thresholds: Sequence[float] = THRESHOLDS
+) -> dict[float, NDArray[np.int64]]:
     """Train and cluster; values are in lower case.
 
     Args:
         frame: n rows of text.
         model: see `SplinkModel`.
         seed: of the sample from which u is estimated.
+        thresholds: at which clusters are made.
 
     Returns:
         ``(n,)`` sets by threshold.
@@ -142,7 +145,7 @@ def run_splink(frame: pd.DataFrame, model: SplinkModel, seed: int) -> dict[float
         training.estimate_parameters_using_expectation_maximisation(block_on(*rule))
     pairs = linker.inference.predict(threshold_match_probability=0.01)
     found = {}
-    for threshold in THRESHOLDS:
+    for threshold in thresholds:
         clusters: Any = linker.clustering.cluster_pairwise_predictions_at_threshold(pairs, threshold)
         sets = clusters.as_pandas_dataframe()
         found[threshold] = pd.factorize(sets.sort_values("unique_id")["cluster_id"])[0].astype(np.int64)

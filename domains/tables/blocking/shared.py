@@ -8,17 +8,21 @@ from itertools import combinations
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import csr_array
 
 from core.checks import check_at_least
 from core.progress import watched
 from domains.tables.blocking.identical import identical_pairs
 from domains.tables.blocking.pairs import Candidates, within_blocks
+from domains.tables.blocking.words import block_pairs, row_words
 from domains.tables.data.table import Table
 from domains.tables.matching.attributes import Attribute, attributes_of
 
 __all__ = ["SharedValues"]
 
 _COLUMNS = 12
+_HELD = 4
+"""Parts that are held before they are joined: pairs are found again and again."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +49,7 @@ class SharedValues:
         check_at_least("rare", self.rare, 2)
 
     def candidates(self, table: Table) -> Candidates:
-        """Pairs worth comparing.
+        """See `domains.tables.blocking.blocker.Blocker`.
 
         Args:
             table: the rows.
@@ -53,40 +57,29 @@ class SharedValues:
         chosen = _most_telling(attributes_of(table))
         found = [identical_pairs(table)]
         steps = len(chosen) * (len(chosen) - 1) // 2 + sum(one.is_text for one in chosen)
-        for left, right in watched(self._parts(chosen), "finding pairs", steps):
-            found.append(Candidates.of(len(table), left, right))
-            if len(found) > 4:  # a few at a time, so that pairs found again and again are not all held
+        for rows, block, largest in watched(self._blocks(chosen), "finding pairs", steps):
+            found.append(Candidates.of(len(table), *within_blocks(rows, block, largest)))
+            if len(found) > _HELD:
                 found = [Candidates.union(len(table), found)]
         return Candidates.union(len(table), found)
 
-    def _parts(self, attributes: Sequence[Attribute]) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
+    def most_pairs(self, table: Table) -> int:
+        """See `domains.tables.blocking.blocker.Blocker`; pairs that several blocks have count several times."""
+        chosen = _most_telling(attributes_of(table))
+        return sum(block_pairs(block, largest) for _, block, largest in self._blocks(chosen))
+
+    def _blocks(self, attributes: Sequence[Attribute]) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64], int]]:
+        """Rows, the block of each, and the rows of the largest block that is used; one after another."""
         for one, other in combinations(attributes, 2):
             rows = np.flatnonzero(one.present & other.present)
-            key = one.code[rows].astype(np.int64) * len(other.values) + other.code[rows]
-            yield within_blocks(rows, key, self.largest)
+            yield rows, one.code[rows].astype(np.int64) * len(other.values) + other.code[rows], self.largest
         for attribute in attributes:
             if attribute.is_text:
-                yield self._by_words(attribute)
-
-    def _by_words(self, attribute: Attribute) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        words = [str(value).split() for value in attribute.values]
-        length = np.array([len(one) for one in words], dtype=np.int64)
-        _, word = np.unique(np.array([w for one in words for w in one], dtype=object).astype(str), return_inverse=True)
-        value = np.repeat(np.arange(len(words)), length)
-        start = np.concatenate([[0], np.cumsum(length)])
-        rows = np.flatnonzero(attribute.present)
-        code = attribute.code[rows].astype(np.int64)
-        held = np.bincount(word, attribute.count[value])[word] <= self.rare  # rows that have the word
-        each = length[code]
-        position = np.repeat(start[code], each) + _counting(each)
-        row = np.repeat(rows, each)
-        kept = held[position]
-        return within_blocks(row[kept], word[position[kept]].astype(np.int64), self.rare)
-
-
-def _counting(lengths: NDArray[np.int64]) -> NDArray[np.int64]:
-    ends = np.cumsum(lengths)
-    return np.arange(ends[-1] if len(ends) else 0) - np.repeat(ends - lengths, lengths)
+                held = csr_array(row_words([attribute]).T)
+                size = np.diff(held.indptr)
+                word = np.repeat(np.arange(len(size)), size)
+                rare = (size <= self.rare)[word]
+                yield held.indices[rare].astype(np.int64), word[rare].astype(np.int64), self.rare
 
 
 def _most_telling(attributes: Sequence[Attribute]) -> list[Attribute]:

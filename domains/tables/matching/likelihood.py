@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +11,7 @@ from scipy.special import expit, logit
 
 from domains.tables.matching.attributes import Attribute
 from domains.tables.matching.compare import BINS, ELSEWHERE, LEVELS, MISSING, Comparison
+from domains.tables.matching.dependence import ALIKE, Link, dependent_attributes, take_off
 
 __all__ = ["Likelihood", "evidence", "expected_mates", "fit_likelihood", "own_share", "random_chances"]
 
@@ -26,8 +27,6 @@ _MOST_UNLIKE = 0.08
 """Share of the values in which matches are unlike at most, on the mean over attributes."""
 _EXPECTED = 0.6
 """Weight of that expectation, in pairs for each row of the table."""
-_ALIKE = BINS.index(0.85) * 8 + 8
-"""Levels from this one on are of values that are nearly the same."""
 _MATES = 0.2
 """Matches that are expected for each row, before anything was seen."""
 _LEAST = 0.1
@@ -45,11 +44,13 @@ class Likelihood:
             matches than among random pairs.
         prior: for each group of pairs the log odds of a match before anything is compared.
         share: ``(m,)`` in (0, 1], how much of what an attribute says counts, see `own_share`.
+        links: attributes that agree together, see `domains.tables.matching.dependence.dependent_attributes`.
     """
 
     weight: NDArray[np.float64]
     prior: NDArray[np.float64]
     share: NDArray[np.float64]
+    links: tuple[Link, ...] = ()
 
 
 def random_chances(random: Comparison, few: NDArray[np.bool_], attributes: Sequence[Attribute]) -> NDArray[np.float64]:
@@ -96,10 +97,11 @@ def own_share(random: Comparison, chances: NDArray[np.float64], rows: int) -> ND
         chances: ``(m, LEVELS)`` of random pairs.
         rows: of the table.
     """
-    alike = (random.level >= _ALIKE).sum(axis=1) / np.maximum(1, random.support)
+    alike = (random.level >= ALIKE).sum(axis=1) / np.maximum(1, random.support)
     mates = round(expected_mates(rows) * len(random))
     others = random.select(np.argsort(alike, kind="stable")[: len(random) - mates])
-    found = evidence(others, np.log(_expected_levels(chances) / chances), np.ones(len(chances)))
+    expected = np.log(_expected_levels(chances) / chances)
+    found = evidence(others, Likelihood(expected, np.empty(0), np.ones(len(chances))))
     spread = found.std(axis=0)
     scaled = (found - found.mean(axis=0)) / np.where(spread > 0, spread, 1)
     together = np.clip(scaled.T @ scaled / max(1, len(scaled)), 0, 1)
@@ -117,17 +119,17 @@ def expected_mates(rows: int) -> float:
     return 2 * _MATES / max(1, rows - 1)
 
 
-def evidence(comparison: Comparison, weight: NDArray[np.float64], share: NDArray[np.float64]) -> NDArray[np.float64]:
+def evidence(comparison: Comparison, learned: Likelihood) -> NDArray[np.float64]:
     """``(p, m)`` log odds that each attribute adds: its level's weight and the rarity of what agrees; 0 if missing.
 
     Args:
         comparison: of the pairs.
-        weight: of `Likelihood`.
-        share: of `Likelihood`.
+        learned: weights, and what is taken off where attributes agree together.
     """
-    column = np.arange(weight.shape[0])
-    found = (weight[column, np.maximum(comparison.level, 0)] + comparison.rarity) * share
+    column = np.arange(learned.weight.shape[0])
+    found = (learned.weight[column, np.maximum(comparison.level, 0)] + comparison.rarity) * learned.share
     found[comparison.level == MISSING] = 0
+    take_off(found, comparison, learned.links)
     return found
 
 
@@ -136,7 +138,8 @@ def fit_likelihood(
     chances: NDArray[np.float64],
     group: NDArray[np.int64],
     total: NDArray[np.float64],
-    share: NDArray[np.float64],
+    random: Comparison,
+    table_rows: int,
     rows: float,
     known: NDArray[np.float64] | None = None,
 ) -> Likelihood:
@@ -146,7 +149,8 @@ def fit_likelihood(
     are unknown. The pairs given are candidates: those not given count as non-matches. Rare values that agree count for
     more, common ones for less (Winkler 1989). Relations: splink estimates the chances likewise; here the levels are
     finer, numbers are a matter of their own, each group of pairs has its own share of matches, attributes that agree
-    together count for less (`own_share`), and matches are expected to agree.
+    together count for less (`own_share`, `dependent_attributes`: found once matches are known roughly, and then
+    everything is learned again), and matches are expected to agree.
 
     The last keeps a table with few duplicates, or none, from being merged by what its things have in common: matches
     would have to be pairs whose values are mostly the same. The expectation weighs 0.6 pairs for each row of the table,
@@ -157,24 +161,44 @@ def fit_likelihood(
         chances: ``(m, LEVELS)`` of random pairs.
         group: ``(p,)`` group of each pair, as 0 for pairs within a source and 1 for pairs across sources.
         total: pairs of rows in each group (not candidates only), divided by what was sampled of the candidates.
-        share: ``(m,)`` see `own_share`.
-        rows: rows of the table, times the share of the candidates that was sampled.
+        random: comparison of random pairs of rows.
+        table_rows: rows of the table.
+        rows: the same times the share of the candidates that was sampled.
         known: ``(p,)`` 1 for known matches, 0 for known non-matches, NaN for all others.
     """
-    groups = len(total)
-    weight = np.log(_expected_levels(chances) / chances)
-    expected = logit(expected_mates(round(rows)))
-    matched = expit(expected + evidence(comparison, weight, share).sum(axis=1))
+    start = Likelihood(
+        np.log(_expected_levels(chances) / chances),
+        np.full(len(total), logit(expected_mates(round(rows)))),
+        own_share(random, chances, table_rows),
+    )
+    first, matched = _maximise(comparison, chances, group, total, start, rows, known)
+    links = dependent_attributes(random, float(matched.sum() / total.sum()))
+    return _maximise(comparison, chances, group, total, replace(start, links=links), rows, known)[0] if links else first
+
+
+def _maximise(
+    comparison: Comparison,
+    chances: NDArray[np.float64],
+    group: NDArray[np.int64],
+    total: NDArray[np.float64],
+    start: Likelihood,
+    rows: float,
+    known: NDArray[np.float64] | None,
+) -> tuple[Likelihood, NDArray[np.float64]]:
+    """What was learned, and ``(p,)`` how probable each match is."""
+    learned = start
+    matched = expit(learned.prior[group] + evidence(comparison, learned).sum(axis=1))
     for _ in range(_ROUNDS):
         if known is not None:
             matched = np.where(np.isnan(known), matched, known)
-        found = np.bincount(group, matched, groups)
+        found = np.bincount(group, matched, len(total))
         prior = logit(np.clip((found + 1) / (total + 2), 1e-15, 0.5))
         weight = np.log(_match_levels(comparison, matched, chances, rows) / chances)
-        before, matched = matched, expit(prior[group] + evidence(comparison, weight, share).sum(axis=1))
+        learned = replace(learned, weight=weight, prior=prior)
+        before, matched = matched, expit(prior[group] + evidence(comparison, learned).sum(axis=1))
         if np.abs(matched - before).max(initial=0) < _STEADY:
             break
-    return Likelihood(weight, prior, share)
+    return learned, matched
 
 
 def _match_levels(

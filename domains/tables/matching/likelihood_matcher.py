@@ -19,7 +19,7 @@ from domains.tables.matching.calibrate import fit_shift
 from domains.tables.matching.closing import chained_pairs
 from domains.tables.matching.compare import LEVELS, Comparison, compare
 from domains.tables.matching.elsewhere import mark_elsewhere
-from domains.tables.matching.likelihood import Likelihood, evidence, fit_likelihood, own_share, random_chances
+from domains.tables.matching.likelihood import Likelihood, evidence, fit_likelihood, random_chances
 from domains.tables.matching.sample import learning_pairs
 from domains.tables.sets.discover import discover_sets
 from domains.tables.sets.graph import PairGraph
@@ -110,7 +110,7 @@ class LikelihoodMatcher:
             nothing = np.zeros((len(attributes), LEVELS))
             self._likelihood = Likelihood(nothing, np.full(len(groups), _HARDLY), np.ones(len(attributes)))
             return self
-        chances, own = self._chances(attributes, len(table), draw)
+        random, chances = self._chances(attributes, len(table), draw)
         chosen, share = learning_pairs(candidates, settings.pairs, draw)
         left, right = candidates.left[chosen], candidates.right[chosen]
         if labels is not None:
@@ -126,7 +126,8 @@ class LikelihoodMatcher:
             chances,
             group,
             total * share,
-            own,
+            random,
+            len(table),
             len(table) * share,
             _known(len(table), left, right, labels),
         )
@@ -135,15 +136,14 @@ class LikelihoodMatcher:
 
     def _chances(
         self, attributes: Sequence[Attribute], count: int, draw: np.random.Generator
-    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Levels of random pairs, and how much of what each attribute says is its own."""
+    ) -> tuple[Comparison, NDArray[np.float64]]:
+        """Random pairs, and how often they show each level."""
         left = draw.integers(0, count, _RANDOM)
         right = (left + draw.integers(1, count, _RANDOM)) % count  # another row
         random = compare(attributes, left, right)
         few = np.arange(len(left)) < _RANDOM // 10  # looking elsewhere is dear, and random pairs are much the same
         mark_elsewhere(random, attributes, left, right, few)
-        chances = random_chances(random, few, attributes)
-        return chances, own_share(random, chances, count)
+        return random, random_chances(random, few, attributes)
 
     def _calibrate(
         self, table: Table, attributes: Sequence[Attribute], candidates: Candidates, labels: Labels | None
@@ -219,7 +219,7 @@ class LikelihoodMatcher:
         return PairGraph(candidates.count, *(np.concatenate(x) for x in zip(*parts, strict=True)))
 
     def _evidence(self, compared: Comparison) -> NDArray[np.float64]:
-        return evidence(compared, self._likelihood.weight, self._likelihood.share)
+        return evidence(compared, self._likelihood)
 
     def _shifted(self, odds: NDArray[np.float64], found: NDArray[np.float64]) -> NDArray[np.float64]:
         shifted: NDArray[np.float64] = odds + found @ self._shift[:-1] + self._shift[-1]

@@ -107,6 +107,7 @@ def block_command(project: str, *, yes: bool = False, json_: bool = False) -> No
     print(f"{facts['pairs']:,} pairs of {facts['rows']:,} rows; {100 * facts['reduction']:.2f} % of all pairs left out")
     print(f"busiest row: {facts['busiest_row']} pairs; rows without a pair: {facts['alone']:,}")
     print(f"matching needs about {facts['bytes'] / 2**20:,.0f} MiB for them")
+    print(f"of duplicates made with errors {facts['expected_recall']:.1%} are among them ({facts['method']})")
     _next(opened, "match")
 
 

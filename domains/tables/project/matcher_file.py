@@ -13,6 +13,7 @@ from core.errors import UserError
 from domains.tables.blocking.pairs import Candidates
 from domains.tables.data.table import Table
 from domains.tables.matching.attributes import Attribute
+from domains.tables.matching.dependence import Link
 from domains.tables.matching.likelihood import Likelihood
 from domains.tables.matching.likelihood_matcher import LikelihoodMatcher, MatchSettings
 
@@ -32,6 +33,7 @@ def save_matcher(folder: Path, matcher: LikelihoodMatcher) -> None:
         "weight": matcher._likelihood.weight.tolist(),
         "prior": matcher._likelihood.prior.tolist(),
         "share": matcher._likelihood.share.tolist(),
+        "links": [[link.one, link.other, link.excess] for link in matcher._likelihood.links],
         "shift": matcher._shift.tolist(),
     }
     (folder / "matcher.json").write_text(json.dumps(content), "utf-8")
@@ -51,7 +53,8 @@ def load_matcher(path: Path) -> LikelihoodMatcher:
         matcher = LikelihoodMatcher(MatchSettings(**content["settings"]))
         matcher.names = [str(name) for name in content["names"]]
         weight, prior, own = (np.array(content[key], dtype=np.float64) for key in ("weight", "prior", "share"))
-        matcher._likelihood = Likelihood(weight, prior, own)
+        links = tuple(Link(int(one), int(other), float(excess)) for one, other, excess in content["links"])
+        matcher._likelihood = Likelihood(weight, prior, own, links)
         matcher._shift = np.array(content["shift"], dtype=np.float64)
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise UserError(f"{path} cannot be read ({error}); run match again") from error

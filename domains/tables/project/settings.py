@@ -13,6 +13,7 @@ import yaml
 from core.atomic import atomic_write
 from core.checks import check_at_least, check_rate
 from core.errors import OperationError, UserError, unknown_name
+from domains.tables.blocking.default import BLOCKERS
 from domains.tables.conflicts.model_settings import ModelSettings
 
 __all__ = [
@@ -56,14 +57,18 @@ class BlockSettings:
     """Which pairs are compared.
 
     Attributes:
+        method: name in `domains.tables.blocking.default.BLOCKERS`.
         neighbours: each row is compared with so many nearest rows, and with those whose neighbour it is.
         most_pairs: the step stops, and says so, where there would be more.
     """
 
+    method: str = "auto"
     neighbours: int = 10
     most_pairs: int = 50_000_000
 
     def __post_init__(self) -> None:
+        if self.method not in BLOCKERS:
+            raise unknown_name("way to find pairs", self.method, BLOCKERS)
         check_at_least("neighbours", self.neighbours, 1)
         check_at_least("most_pairs", self.most_pairs, 1)
 
@@ -138,7 +143,8 @@ class ProjectSettings:
 
 _HEADER = """\
 # Settings of this project. Change them freely; `counterpoint tables status` then says which steps to run again.
-# block.neighbours: rows that each row is compared with; more find more, and take longer.
+# block.method: how pairs are found: auto, nearest_rows, shared_values, token_index, minhash or all.
+# block.neighbours: rows that each row is compared with by nearest_rows; more find more, and take longer.
 # block.most_pairs: the step stops where more pairs would have to be compared.
 # cluster.threshold: the least probability, 0 to 1; -1 takes the one that the matcher suggests.
 # resolve.rules: a rule for a column, e.g.  {phone: majority, name: longest}

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from core.errors import UserError
 from domains.tables.align.columns import align as match_columns
 from domains.tables.align.mapping import ColumnMapping
+from domains.tables.blocking.default import blocker_of
 from domains.tables.blocking.pairs import Candidates
 from domains.tables.data.read import read_source
 from domains.tables.data.table import Table
@@ -21,7 +22,6 @@ from domains.tables.project.folder import Project
 from domains.tables.project.freshness import require
 from domains.tables.project.matcher_file import load_matcher
 from domains.tables.project.present_sets import smallest_rows
-from domains.tables.project.steps.block import candidate_pairs
 from domains.tables.project.stored import load_table
 from domains.tables.sets.discover import discover_sets
 from domains.tables.sets.graph import PairGraph
@@ -77,7 +77,7 @@ def apply(project: Project, new: str | Path) -> Applied:
     frame, ignored = _under_union(project, table, source.frame, name)
     joined = _joined(table, frame, name)
     first = len(table)
-    found = candidate_pairs(joined, settings.block)
+    found = blocker_of(settings.block.method, joined, settings.block.neighbours).candidates(joined)
     found = _with_whole_entities(found, entity, first)
     graph = load_matcher(project.file("match", "matcher.json")).predict(joined, found)
     label, probability = _assign(graph, entity, first, threshold)

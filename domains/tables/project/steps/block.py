@@ -2,32 +2,25 @@
 
 from __future__ import annotations
 
+import logging
 from time import perf_counter
 
 import numpy as np
 import pandas as pd
 
 from core.errors import UserError
-from domains.tables.blocking.default import NearestRows
+from domains.tables.blocking.default import blocker_of
 from domains.tables.blocking.pairs import Candidates
+from domains.tables.blocking.recall import expected_recall
 from domains.tables.data.table import Table
 from domains.tables.project.folder import Project
 from domains.tables.project.freshness import made_from_now, require
 from domains.tables.project.results import StepRecord, write_result
-from domains.tables.project.settings import BlockSettings
 from domains.tables.project.stored import load_table
 
-__all__ = ["block", "candidate_pairs", "load_candidates"]
+__all__ = ["block", "load_candidates"]
 
-
-def candidate_pairs(table: Table, settings: BlockSettings) -> Candidates:
-    """Each row with its nearest rows by the q-grams of all values, and with the rows that are the same as it.
-
-    Args:
-        table: the rows.
-        settings: number of neighbours.
-    """
-    return NearestRows(settings.neighbours).candidates(table)
+_log = logging.getLogger(__name__)
 
 
 def block(project: Project, *, yes: bool = False) -> StepRecord:
@@ -39,7 +32,7 @@ def block(project: Project, *, yes: bool = False) -> StepRecord:
 
     Returns:
         The record; ``facts`` has the number of pairs, the share of all pairs that need not be compared, pairs of the
-        busiest row, and the bytes that matching will need for them.
+        busiest row, the bytes that matching will need for them, and the share of made duplicates that were found.
 
     Raises:
         UserError: more pairs than ``block.most_pairs``, or an earlier step has to be run first.
@@ -48,14 +41,17 @@ def block(project: Project, *, yes: bool = False) -> StepRecord:
     start = perf_counter()
     settings = project.settings.block
     table = load_table(project)
-    most = len(table) * settings.neighbours
+    blocker = blocker_of(settings.method, table, settings.neighbours)
+    most = blocker.most_pairs(table)
+    cost = f"at most {most:,} pairs of {len(table):,} rows, about {most * _pair_bytes(table) / 2**20:,.0f} MiB"
     if most > settings.most_pairs and not yes:
         raise UserError(
-            f"stopped on limit: {len(table):,} rows with {settings.neighbours} neighbours each are up to {most:,} "
-            f"pairs, more than block.most_pairs ({settings.most_pairs:,}) of {project.settings_path}; "
-            "lower block.neighbours, raise block.most_pairs, or go on with --yes"
+            f"stopped on limit: {cost}, more than block.most_pairs ({settings.most_pairs:,}) of "
+            f"{project.settings_path}; lower block.neighbours, take another block.method, raise block.most_pairs, or "
+            "go on with --yes"
         )
-    found = candidate_pairs(table, settings)
+    _log.info("block: %s", cost)
+    found = blocker.candidates(table)
     lines = len(project.decisions.read()[0])
     with write_result(project.step_path("block"), "block", made_from_now(project, "block"), lines, start) as (
         folder,
@@ -68,10 +64,17 @@ def block(project: Project, *, yes: bool = False) -> StepRecord:
         facts["reduction"] = found.reduction
         facts["busiest_row"] = int(busiest.max())
         facts["alone"] = int(len(table) - np.count_nonzero(busiest))
-        facts["bytes"] = len(found) * (2 * 8 + 4 + 8 * len(table.columns))
+        facts["bytes"] = len(found) * _pair_bytes(table)
+        facts["method"] = type(blocker).__name__
+        facts["expected_recall"] = round(expected_recall(table, blocker, seed=project.settings.seed), 4)
     record = project.finished("block")
     project.log("block", pairs=len(found), seconds=record.seconds)
     return record
+
+
+def _pair_bytes(table: Table) -> int:
+    """Of a pair while it is compared: two rows, a probability, the evidence of each attribute."""
+    return 2 * 8 + 4 + 8 * len(table.columns)
 
 
 def load_candidates(project: Project) -> Candidates:

@@ -27,10 +27,10 @@ def test_chances_of_matches_are_found():
     compared, chances, match = _drawn()
     group = np.zeros(len(match), dtype=np.int64)
     total = np.array([float(len(match))])
-    found = fit_likelihood(compared, chances, group, total, np.ones(4), 10)
+    found = fit_likelihood(compared, chances, group, total, compared, 10**6, 10)
     assert np.allclose(found.weight[:, EQUAL], np.log(0.9 / 0.05), atol=0.1)
     assert np.allclose(expit(found.prior), match.mean(), atol=0.01)
-    chance = expit(found.prior[0] + evidence(compared, found.weight, found.share).sum(1))
+    chance = expit(found.prior[0] + evidence(compared, found).sum(1))
     assert np.mean((chance > 0.5) == match) > 0.98
 
 
@@ -41,7 +41,7 @@ def test_known_pairs_are_held():
     group, total = np.zeros(len(match), dtype=np.int64), np.array([float(len(match))])
     chances[0, EQUAL] = (compared.level[:, 0] == EQUAL).mean()
     chances[0, 0] = 1 - chances[0, EQUAL]
-    found = fit_likelihood(compared, chances, group, total, np.ones(4), 1, match.astype(float))
+    found = fit_likelihood(compared, chances, group, total, compared, 10**6, 1, match.astype(float))
     assert abs(found.weight[0, EQUAL]) < abs(found.weight[1:, EQUAL]).min() / 1.5
     assert np.allclose(expit(found.prior), match.mean(), atol=0.001)
 
@@ -90,6 +90,6 @@ def test_few_pairs_do_not_overrule_that_matches_agree():
     chances = np.full((2, LEVELS), 1e-6)
     chances[:, 0], chances[:, EQUAL] = 0.95, 0.05
     group, total = np.zeros(10, dtype=np.int64), np.array([1e6])
-    found = fit_likelihood(compared, chances, group, total, np.ones(2), 1000)
+    found = fit_likelihood(compared, chances, group, total, compared, 10**6, 1000)
     assert np.all(found.weight[:, 0] < -2)
     assert np.all(found.weight[:, EQUAL] > 2)

@@ -195,7 +195,7 @@ def test_report_needs_nothing_else(finished, tmp_path):
 def test_block_stops_on_its_limit(project, capsys):
     text = project.settings_path.read_text().replace("most_pairs: 50000000", "most_pairs: 100")
     project.settings_path.write_text(text)
-    with pytest.raises(UserError, match="stopped on limit: 279 rows"):
+    with pytest.raises(UserError, match="stopped on limit: at most 2,790 pairs of 279 rows"):
         run(capsys, "block", str(project.path))
     assert "pairs of 279 rows" in run(capsys, "block", str(project.path), "--yes")
 
