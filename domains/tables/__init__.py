@@ -22,7 +22,7 @@ METHODS.register(
     paper="NT-Xent, Chen et al. 2020, arXiv 2002.05709", summary="tell changed versions of a value from other values",
 )  # fmt: skip
 
-_LAZY = {name: f"domains.tables.integrate:{name}" for name in ("Integration", "integrate")}
+_LAZY = {name: f"domains.tables.integration:{name}" for name in ("Integration", "integrate")}
 
 
 def __getattr__(name: str) -> Any:

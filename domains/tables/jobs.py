@@ -9,7 +9,8 @@ from typing import Any
 from core.errors import UserError
 from domains.tables.data.export import write_table
 from domains.tables.data.rejects import write_rejects
-from domains.tables.integrate import Integration, integrate
+from domains.tables.engine import engine_of
+from domains.tables.integration import Integration, integrate
 from domains.tables.outcome import FileKind, write_tables
 from domains.tables.project.screen import print_json, print_rows
 
@@ -27,6 +28,7 @@ def integrate_command(
     rules: str = "majority",
     no_guard: bool = False,
     seed: int = 0,
+    engine: str = "local",
     json_: bool = False,
 ) -> None:
     """Read, align, match, find sets and resolve conflicts; write one clean table.
@@ -42,6 +44,7 @@ def integrate_command(
         rules: how conflicts are resolved, for all columns (majority) or some (name=longest;phone=newest:updated)
         no_guard: do not put an apostrophe before cells that a spreadsheet would run as formulas
         seed: of all random draws
+        engine: where pairs are found and compared: local, ray, or ray:ADDRESS of a cluster
         json_: print one JSON object
     """
     if not sources:
@@ -54,6 +57,7 @@ def integrate_command(
         one_per_source=one_per_source,
         rules=_rules(rules),
         seed=seed,
+        engine=engine_of(engine),
     )
     written = write_table(found.golden, out, guard_formulas=not no_guard)
     files = {"golden": str(written.path)}

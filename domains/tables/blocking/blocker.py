@@ -9,6 +9,7 @@ from typing import Protocol, runtime_checkable
 from core.errors import UserError
 from domains.tables.blocking.pairs import Candidates
 from domains.tables.data.table import Table
+from domains.tables.engine import LOCAL, Engine
 
 __all__ = ["Blocker", "UnionOf"]
 
@@ -17,11 +18,12 @@ __all__ = ["Blocker", "UnionOf"]
 class Blocker(Protocol):
     """Chooses pairs."""
 
-    def candidates(self, table: Table) -> Candidates:
+    def candidates(self, table: Table, engine: Engine = LOCAL) -> Candidates:
         """Pairs worth comparing.
 
         Args:
             table: the rows.
+            engine: where blocks of rows are looked at, by blockers that do so.
         """
 
     def most_pairs(self, table: Table) -> int:
@@ -46,9 +48,9 @@ class UnionOf:
         if not self.parts:
             raise UserError("a union of blockers needs at least one")
 
-    def candidates(self, table: Table) -> Candidates:
+    def candidates(self, table: Table, engine: Engine = LOCAL) -> Candidates:
         """See `Blocker`."""
-        return Candidates.union(len(table), (part.candidates(table) for part in self.parts))
+        return Candidates.union(len(table), (part.candidates(table, engine) for part in self.parts))
 
     def most_pairs(self, table: Table) -> int:
         """See `Blocker`."""

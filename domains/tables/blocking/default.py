@@ -13,6 +13,7 @@ from domains.tables.blocking.pairs import Candidates
 from domains.tables.blocking.shared import SharedValues
 from domains.tables.blocking.tokens import TokenIndex
 from domains.tables.data.table import Table
+from domains.tables.engine import LOCAL, Engine
 from domains.tables.matching.attributes import attributes_of
 
 __all__ = ["BLOCKERS", "LARGE", "NearestRows", "blocker_of", "default_blocker"]
@@ -34,10 +35,10 @@ class NearestRows:
     def __post_init__(self) -> None:
         check_at_least("neighbours", self.neighbours, 1)
 
-    def candidates(self, table: Table) -> Candidates:
+    def candidates(self, table: Table, engine: Engine = LOCAL) -> Candidates:
         """Pairs worth comparing; rows without values, and a table of equal rows, are no trouble."""
         attributes = attributes_of(table)
-        near = [nearest_rows(row_vectors(attributes), self.neighbours)] if attributes else []
+        near = [nearest_rows(row_vectors(attributes), self.neighbours, engine=engine)] if attributes else []
         return Candidates.union(len(table), [*near, identical_pairs(table)])
 
     def most_pairs(self, table: Table) -> int:

@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.checks import check_at_least
-from core.progress import watched
 from domains.tables.blocking.pairs import Candidates
 from domains.tables.data.table import Table
+from domains.tables.engine import LOCAL, Engine
 from domains.tables.models.tuple_encoder import TupleEncoder, ValueEncoder
 
 __all__ = ["EmbeddingNeighbours"]
@@ -36,20 +36,16 @@ class EmbeddingNeighbours:
     def __post_init__(self) -> None:
         check_at_least("neighbours", self.neighbours, 1)
 
-    def candidates(self, table: Table) -> Candidates:
+    def candidates(self, table: Table, engine: Engine = LOCAL) -> Candidates:
         """See `domains.tables.blocking.blocker.Blocker`."""
         rows, vectors = self._vectors(table)
         k = min(self.neighbours, len(rows) - 1)
         if k < 1:
             return Candidates(len(table), np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64))
-        left, right = [], []
-        for start in watched(range(0, len(rows), _BLOCK), "nearest rows", -(-len(rows) // _BLOCK)):
-            cosine = vectors[start : start + _BLOCK] @ vectors.T
-            cosine[np.arange(len(cosine)), start + np.arange(len(cosine))] = -np.inf
-            near = np.argpartition(-cosine, k - 1, axis=1)[:, :k]
-            left.append(np.repeat(rows[start : start + len(cosine)], k))
-            right.append(rows[near.ravel()])
-        return Candidates.of(len(table), np.concatenate(left), np.concatenate(right))
+        blocks = range(0, len(rows), _BLOCK)
+        parts = list(engine.map(_nearest_of, (vectors, k), blocks, "nearest rows"))
+        left, right = (np.concatenate(side) for side in zip(*parts, strict=True))
+        return Candidates.of(len(table), rows[left], rows[right])
 
     def most_pairs(self, table: Table) -> int:
         """See `domains.tables.blocking.blocker.Blocker`."""
@@ -65,3 +61,13 @@ class EmbeddingNeighbours:
         length = np.linalg.norm(total, axis=1)
         rows = np.flatnonzero(length > 0).astype(np.int64)
         return rows, total[rows] / length[rows, None]
+
+
+def _nearest_of(shared: tuple[NDArray[np.float32], int], start: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Positions of the vectors of a block, each as often as it has neighbours, and those of the neighbours."""
+    vectors, k = shared
+    cosine = vectors[start : start + _BLOCK] @ vectors.T
+    own = start + np.arange(len(cosine))
+    cosine[np.arange(len(cosine)), own] = -np.inf
+    near = np.argpartition(-cosine, k - 1, axis=1)[:, :k]
+    return np.repeat(own, k), near.ravel().astype(np.int64)

@@ -14,6 +14,7 @@ from core.errors import UserError, unknown_name
 from domains.tables.blocking.pairs import Candidates, within_blocks
 from domains.tables.blocking.words import block_pairs
 from domains.tables.data.table import Table
+from domains.tables.engine import LOCAL, Engine
 from domains.tables.matching.attributes import comparable
 
 __all__ = ["KeyRule"]
@@ -38,7 +39,7 @@ class KeyRule:
         for name, length in self.columns.items():
             check_at_least(f"characters of {name!r}", length, 0)
 
-    def candidates(self, table: Table) -> Candidates:
+    def candidates(self, table: Table, engine: Engine = LOCAL) -> Candidates:
         """See `domains.tables.blocking.blocker.Blocker`; raises `core.errors.UserError` for an unknown column."""
         rows, key = self._keys(table)
         return Candidates.of(len(table), *within_blocks(rows, key, self.largest))
@@ -55,6 +56,8 @@ class KeyRule:
             text = comparable(table.frame[name])
             parts.append(text.str[:length] if length else text)
         frame = pd.concat(parts, axis=1)
-        rows = np.flatnonzero(frame.notna().all(axis=1).to_numpy())
-        key = frame.iloc[rows].groupby(list(frame.columns), sort=False).ngroup().to_numpy(np.int64)
-        return rows.astype(np.int64), key
+        rows: NDArray[np.int64] = np.flatnonzero(frame.notna().all(axis=1).to_numpy()).astype(np.int64)
+        key: NDArray[np.int64] = np.asarray(
+            frame.iloc[rows].groupby(list(frame.columns), sort=False).ngroup(), dtype=np.int64
+        )
+        return rows, key

@@ -11,6 +11,7 @@ from core.checks import check_at_least
 from domains.tables.blocking.pairs import Candidates, within_blocks
 from domains.tables.blocking.words import block_pairs, row_grams
 from domains.tables.data.table import Table
+from domains.tables.engine import LOCAL, Engine
 from domains.tables.matching.attributes import attributes_of
 
 __all__ = ["MinHash", "meeting_probability"]
@@ -41,7 +42,7 @@ class MinHash:
         for name, least in (("bands", 1), ("hashes", 1), ("largest", 2)):
             check_at_least(name, getattr(self, name), least)
 
-    def candidates(self, table: Table) -> Candidates:
+    def candidates(self, table: Table, engine: Engine = LOCAL) -> Candidates:
         """See `domains.tables.blocking.blocker.Blocker`."""
         rows, bucket = self._buckets(table)
         parts = (Candidates.of(len(table), *within_blocks(rows, one, self.largest)) for one in bucket)

@@ -45,7 +45,7 @@ def expected_recall(table: Table, blocker: Blocker, *, made: int = 500, most: in
         if len(again):
             column.iloc[again] = pd.array(augmenter.values(column.iloc[again].tolist(), draw), dtype="string")
     lost = draw.random(changed.shape) < _REMOVED
-    lost &= ~(lost.all(axis=1)[:, None])  # a row keeps something
+    lost[lost.all(axis=1)] = False  # a row keeps something
     changed = changed.mask(lost)
     both = pd.concat([table.frame, changed], ignore_index=True)
     joined = Table.of(both, source=[*table.source.tolist(), *["made"] * len(rows)], name=table.name)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from core.checks import check_at_least
-from core.progress import watched
 from domains.tables.blocking.identical import identical_pairs
 from domains.tables.blocking.pairs import Candidates, within_blocks
 from domains.tables.blocking.words import block_pairs, row_words
 from domains.tables.data.table import Table
+from domains.tables.engine import LOCAL, Engine
 from domains.tables.matching.attributes import Attribute, attributes_of
 
 __all__ = ["SharedValues"]
@@ -48,17 +48,13 @@ class SharedValues:
         check_at_least("largest", self.largest, 2)
         check_at_least("rare", self.rare, 2)
 
-    def candidates(self, table: Table) -> Candidates:
-        """See `domains.tables.blocking.blocker.Blocker`.
-
-        Args:
-            table: the rows.
-        """
+    def candidates(self, table: Table, engine: Engine = LOCAL) -> Candidates:
+        """See `domains.tables.blocking.blocker.Blocker`."""
         chosen = _most_telling(attributes_of(table))
         found = [identical_pairs(table)]
-        steps = len(chosen) * (len(chosen) - 1) // 2 + sum(one.is_text for one in chosen)
-        for rows, block, largest in watched(self._blocks(chosen), "finding pairs", steps):
-            found.append(Candidates.of(len(table), *within_blocks(rows, block, largest)))
+        keys = _keys(chosen)
+        for left, right in engine.map(_pairs_of, (self, chosen), keys, "finding pairs"):
+            found.append(Candidates.of(len(table), left, right))
             if len(found) > _HELD:
                 found = [Candidates.union(len(table), found)]
         return Candidates.union(len(table), found)
@@ -66,20 +62,40 @@ class SharedValues:
     def most_pairs(self, table: Table) -> int:
         """See `domains.tables.blocking.blocker.Blocker`; pairs that several blocks have count several times."""
         chosen = _most_telling(attributes_of(table))
-        return sum(block_pairs(block, largest) for _, block, largest in self._blocks(chosen))
+        keys = _keys(chosen)
+        return sum(block_pairs(block, largest) for _, block, largest in (self.blocks(chosen, key) for key in keys))
 
-    def _blocks(self, attributes: Sequence[Attribute]) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64], int]]:
-        """Rows, the block of each, and the rows of the largest block that is used; one after another."""
-        for one, other in combinations(attributes, 2):
+    def blocks(
+        self, attributes: Sequence[Attribute], key: tuple[int, ...]
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64], int]:
+        """Rows, the block of each, and the rows of the largest block that is used.
+
+        Args:
+            attributes: of the table.
+            key: positions of two attributes whose values are a block together, or of one whose words are.
+        """
+        if len(key) == 2:
+            one, other = (attributes[place] for place in key)
             rows = np.flatnonzero(one.present & other.present)
-            yield rows, one.code[rows].astype(np.int64) * len(other.values) + other.code[rows], self.largest
-        for attribute in attributes:
-            if attribute.is_text:
-                held = csr_array(row_words([attribute]).T)
-                size = np.diff(held.indptr)
-                word = np.repeat(np.arange(len(size)), size)
-                rare = (size <= self.rare)[word]
-                yield held.indices[rare].astype(np.int64), word[rare].astype(np.int64), self.rare
+            return rows, one.code[rows].astype(np.int64) * len(other.values) + other.code[rows], self.largest
+        held = csr_array(row_words([attributes[key[0]]]).T)
+        size = np.diff(held.indptr)
+        word = np.repeat(np.arange(len(size)), size)
+        rare = (size <= self.rare)[word]
+        return held.indices[rare].astype(np.int64), word[rare].astype(np.int64), self.rare
+
+
+def _keys(attributes: Sequence[Attribute]) -> list[tuple[int, ...]]:
+    """Every two attributes, and each whose values are texts."""
+    pairs: list[tuple[int, ...]] = list(combinations(range(len(attributes)), 2))
+    return [*pairs, *((place,) for place, one in enumerate(attributes) if one.is_text)]
+
+
+def _pairs_of(
+    shared: tuple[SharedValues, Sequence[Attribute]], key: tuple[int, ...]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    blocker, attributes = shared
+    return within_blocks(*blocker.blocks(attributes, key))
 
 
 def _most_telling(attributes: Sequence[Attribute]) -> list[Attribute]:

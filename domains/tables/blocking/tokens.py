@@ -12,6 +12,7 @@ from core.checks import check_at_least
 from domains.tables.blocking.pairs import Candidates, within_blocks
 from domains.tables.blocking.words import row_grams, row_words
 from domains.tables.data.table import Table
+from domains.tables.engine import LOCAL, Engine
 from domains.tables.matching.attributes import attributes_of
 
 __all__ = ["TokenIndex"]
@@ -34,7 +35,7 @@ class TokenIndex:
     def __post_init__(self) -> None:
         check_at_least("rare", self.rare, 2)
 
-    def candidates(self, table: Table) -> Candidates:
+    def candidates(self, table: Table, engine: Engine = LOCAL) -> Candidates:
         """See `domains.tables.blocking.blocker.Blocker`."""
         held = self._index(table)
         left, right = within_blocks(held.indices, np.repeat(np.arange(held.shape[0]), np.diff(held.indptr)), self.rare)

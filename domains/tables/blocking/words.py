@@ -49,9 +49,9 @@ def _held(attributes: Sequence[Attribute], counter: CountVectorizer) -> csr_arra
         places = (there, attribute.code[there])
         shape = (count, len(attribute.values))
         own = csr_array((np.ones(len(there), dtype=np.float32), places), shape=shape)
-        found = found + own @ tokens[start : start + len(attribute.values)]
+        part: csr_array = tokens[start : start + len(attribute.values)]
+        found += own @ part
         start += len(attribute.values)
-    found = csr_array(found)
     found.data[:] = 1
     return found
 

@@ -14,6 +14,7 @@ from core.progress import watched
 from domains.tables.blocking.identical import row_groups
 from domains.tables.blocking.pairs import Candidates
 from domains.tables.data.table import Table
+from domains.tables.engine import LOCAL, Engine
 from domains.tables.matching.attributes import Attribute, attributes_of
 from domains.tables.matching.calibrate import fit_shift
 from domains.tables.matching.closing import chained_pairs
@@ -106,11 +107,12 @@ class LikelihoodMatcher:
         self.names = [attribute.name for attribute in attributes]
         self._shift = np.zeros(len(attributes) + 1)
         if not attributes or not len(candidates):
-            groups = _groups(table, candidates.left, candidates.right)[1]
+            groups = _groups(_source_codes(table), candidates.left, candidates.right)[1]
             nothing = np.zeros((len(attributes), LEVELS))
             self._likelihood = Likelihood(nothing, np.full(len(groups), _HARDLY), np.ones(len(attributes)))
             return self
         random, chances = self._chances(attributes, len(table), draw)
+        source = _source_codes(table)
         chosen, share = learning_pairs(candidates, settings.pairs, draw)
         left, right = candidates.left[chosen], candidates.right[chosen]
         if labels is not None:
@@ -120,7 +122,7 @@ class LikelihoodMatcher:
             left, right = joined.left, joined.right
         compared = compare(attributes, left, right)
         mark_elsewhere(compared, attributes, left, right)
-        group, total = _groups(table, left, right)
+        group, total = _groups(source, left, right)
         self._likelihood = fit_likelihood(
             compared,
             chances,
@@ -131,7 +133,7 @@ class LikelihoodMatcher:
             len(table) * share,
             _known(len(table), left, right, labels),
         )
-        self._calibrate(table, attributes, Candidates(len(table), left, right), labels)
+        self._calibrate(source, attributes, Candidates(len(table), left, right), labels)
         return self
 
     def _chances(
@@ -146,15 +148,15 @@ class LikelihoodMatcher:
         return random, random_chances(random, few, attributes)
 
     def _calibrate(
-        self, table: Table, attributes: Sequence[Attribute], candidates: Candidates, labels: Labels | None
+        self, source: NDArray[np.int64], attributes: Sequence[Attribute], candidates: Candidates, labels: Labels | None
     ) -> None:
         """Weigh attributes anew by sets, rounds of it; chained pairs join the candidates first."""
         settings = self.settings
-        odds, _ = self._odds(table, attributes, candidates)
+        odds, _ = self._odds(source, attributes, candidates)
         if settings.close:
             chained = chained_pairs(candidates, odds > 0, settings.close)
             candidates = Candidates.union(candidates.count, [candidates, chained])
-        start, found = self._odds(table, attributes, candidates)
+        start, found = self._odds(source, attributes, candidates)
         known = _known(candidates.count, candidates.left, candidates.right, labels)
         told = ~np.isnan(known)
         importance = np.where(told, _WEIGHT_OF_LABEL, 1.0)
@@ -170,29 +172,31 @@ class LikelihoodMatcher:
             chance = expit(start + found @ self._shift[:-1] + self._shift[-1])
 
     def _odds(
-        self, table: Table, attributes: Sequence[Attribute], candidates: Candidates
+        self, source: NDArray[np.int64], attributes: Sequence[Attribute], candidates: Candidates
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Log odds before any shift, and the evidence of each attribute."""
         left, right = candidates.left, candidates.right
         compared = compare(attributes, left, right)
-        prior = self._likelihood.prior[_groups(table, left, right)[0]]
+        prior = self._likelihood.prior[_groups(source, left, right)[0]]
         odds = prior + self._evidence(compared).sum(axis=1)
         mark_elsewhere(compared, attributes, left, right, odds > _WINDOW)
         found = self._evidence(compared)
         return prior + found.sum(axis=1), found
 
-    def predict(self, table: Table, candidates: Candidates) -> PairGraph:
+    def predict(self, table: Table, candidates: Candidates, engine: Engine = LOCAL) -> PairGraph:
         """Probabilities of the candidates, and of the pairs that chains of likely matches join.
 
         Args:
             table: rows with the attributes learned from; others are ignored, missing ones say nothing.
             candidates: pairs worth comparing.
+            engine: where blocks of pairs are compared.
         """
-        graph = self._predict(table, candidates)
+        rows = self._rows(table)
+        graph = self._predict(rows, candidates, engine)
         if not self.settings.close:
             return graph
         kept = Candidates(graph.count, graph.left, graph.right)
-        chained = self._predict(table, chained_pairs(kept, graph.weight > 0.5, self.settings.close))
+        chained = self._predict(rows, chained_pairs(kept, graph.weight > 0.5, self.settings.close), engine)
         return PairGraph.of(
             graph.count,
             np.concatenate([graph.left, chained.left]),
@@ -200,23 +204,21 @@ class LikelihoodMatcher:
             np.concatenate([graph.weight, chained.weight]),
         )
 
-    def _predict(self, table: Table, candidates: Candidates) -> PairGraph:
+    def _rows(self, table: Table) -> _Rows:
         attributes = [Attribute.of(name, table.frame[name]) for name in self.names if name in table.frame]
-        group = row_groups(table)
-        parts = []
-        blocks = range(0, len(candidates), _BLOCK)
-        for start in watched(blocks, "comparing pairs", len(blocks)):
-            block = slice(start, start + _BLOCK)
-            part = Candidates(candidates.count, candidates.left[block], candidates.right[block])
-            chance = expit(self._shifted(*self._odds(table, attributes, part)))
-            same = (group[part.left] == group[part.right]) & (group[part.left] >= 0)
-            chance = np.where(same, np.maximum(chance, _SAME), chance)
-            kept = chance >= self.settings.least
-            parts.append((part.left[kept], part.right[kept], chance[kept].astype(np.float32)))
+        return _Rows(attributes, _source_codes(table), row_groups(table))
+
+    def _predict(self, rows: _Rows, candidates: Candidates, engine: Engine) -> PairGraph:
+        count = candidates.count
+        blocks = [
+            Candidates(count, candidates.left[start : start + _BLOCK], candidates.right[start : start + _BLOCK])
+            for start in range(0, len(candidates), _BLOCK)
+        ]
+        parts = list(engine.map(_probable, (self, rows), blocks, "comparing pairs"))
         if not parts:
             none = np.empty(0, dtype=np.int64)
-            return PairGraph(candidates.count, none, none, np.empty(0, dtype=np.float32))
-        return PairGraph(candidates.count, *(np.concatenate(x) for x in zip(*parts, strict=True)))
+            return PairGraph(count, none, none, np.empty(0, dtype=np.float32))
+        return PairGraph(count, *(np.concatenate(x) for x in zip(*parts, strict=True)))
 
     def _evidence(self, compared: Comparison) -> NDArray[np.float64]:
         return evidence(compared, self._likelihood)
@@ -226,15 +228,40 @@ class LikelihoodMatcher:
         return shifted
 
 
+@dataclass(frozen=True, eq=False)
+class _Rows:
+    """What comparing needs of a table: its attributes, the source of each row, groups of identical rows."""
+
+    attributes: list[Attribute]
+    source: NDArray[np.int64]
+    group: NDArray[np.int64]
+
+
+def _probable(
+    shared: tuple[LikelihoodMatcher, _Rows], part: Candidates
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]:
+    """The pairs of a block that are probable enough to be kept, and their probabilities."""
+    matcher, rows = shared
+    chance = expit(matcher._shifted(*matcher._odds(rows.source, rows.attributes, part)))
+    same = (rows.group[part.left] == rows.group[part.right]) & (rows.group[part.left] >= 0)
+    chance = np.where(same, np.maximum(chance, _SAME), chance)
+    kept = chance >= matcher.settings.least
+    return part.left[kept], part.right[kept], chance[kept].astype(np.float32)
+
+
+def _source_codes(table: Table) -> NDArray[np.int64]:
+    """``(n,)`` number of the source of each row."""
+    return np.unique(table.source.astype(str), return_inverse=True)[1].reshape(-1).astype(np.int64)
+
+
 def _groups(
-    table: Table, left: NDArray[np.int64], right: NDArray[np.int64]
+    source: NDArray[np.int64], left: NDArray[np.int64], right: NDArray[np.int64]
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """0 for pairs within a source, 1 across sources; and how many pairs of rows there are of each."""
-    _, code = np.unique(table.source.astype(str), return_inverse=True)
-    size = np.bincount(code).astype(float)
-    n = float(len(code))
+    size = np.bincount(source).astype(float)
+    n = float(len(source))
     within = float((size * (size - 1)).sum()) / 2
-    return (code[left] != code[right]).astype(np.int64), np.array([within, n * (n - 1) / 2 - within])
+    return (source[left] != source[right]).astype(np.int64), np.array([within, n * (n - 1) / 2 - within])
 
 
 def _known(count: int, left: NDArray[np.int64], right: NDArray[np.int64], labels: Labels | None) -> NDArray[np.float64]:

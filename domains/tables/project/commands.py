@@ -13,6 +13,7 @@ from typing import Any
 from core.atomic import atomic_write
 from core.errors import UserError
 from domains.tables.data.export import write_table
+from domains.tables.engine import engine_of
 from domains.tables.outcome import FileKind
 from domains.tables.project.folder import Project
 from domains.tables.project.freshness import states
@@ -88,18 +89,19 @@ def align_command(project: str, *, again: bool = False, json_: bool = False) -> 
     _next(opened, "block")
 
 
-def block_command(project: str, *, yes: bool = False, json_: bool = False) -> None:
+def block_command(project: str, *, yes: bool = False, engine: str = "local", json_: bool = False) -> None:
     """Find the pairs worth comparing.
 
     Args:
         project: folder of the project
         yes: go on above the limit block.most_pairs of project.yaml
+        engine: where pairs are found: local, ray, or ray:ADDRESS of a cluster
         json_: print one JSON object
     """
     from domains.tables.project.steps.block import block
 
     opened = Project.open(project)
-    record = block(opened, yes=yes)
+    record = block(opened, yes=yes, engine=engine_of(engine))
     if json_:
         _print_record(opened, record)
         return
@@ -111,17 +113,18 @@ def block_command(project: str, *, yes: bool = False, json_: bool = False) -> No
     _next(opened, "match")
 
 
-def match_command(project: str, *, json_: bool = False) -> None:
+def match_command(project: str, *, engine: str = "local", json_: bool = False) -> None:
     """Learn and score the pairs; answers from the review are learned from.
 
     Args:
         project: folder of the project
+        engine: where pairs are compared: local, ray, or ray:ADDRESS of a cluster
         json_: print one JSON object
     """
     from domains.tables.project.steps.match import match
 
     opened = Project.open(project)
-    record = match(opened)
+    record = match(opened, engine=engine_of(engine))
     if json_:
         _print_record(opened, record)
         return

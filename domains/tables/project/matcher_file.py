@@ -70,7 +70,8 @@ class PairOdds:
     """
 
     def __init__(self, matcher: LikelihoodMatcher, table: Table) -> None:
-        self._matcher, self._table = matcher, table
+        self._matcher, self._count = matcher, len(table)
+        self._source = np.unique(table.source.astype(str), return_inverse=True)[1].reshape(-1).astype(np.int64)
         self._attributes = [Attribute.of(name, table.frame[name]) for name in matcher.names if name in table.frame]
 
     def of(self, a: int, b: int) -> dict[str, float]:
@@ -82,8 +83,8 @@ class PairOdds:
             a: one row.
             b: the other.
         """
-        pair = Candidates.of(len(self._table), np.array([a]), np.array([b]))
-        odds, found = self._matcher._odds(self._table, self._attributes, pair)
+        pair = Candidates.of(self._count, np.array([a]), np.array([b]))
+        odds, found = self._matcher._odds(self._source, self._attributes, pair)
         shift = self._matcher._shift
         parts: NDArray[np.float64] = found[0] * (1 + shift[:-1])
         start = float(odds[0] - found[0].sum() + shift[-1])

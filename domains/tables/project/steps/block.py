@@ -13,6 +13,7 @@ from domains.tables.blocking.default import blocker_of
 from domains.tables.blocking.pairs import Candidates
 from domains.tables.blocking.recall import expected_recall
 from domains.tables.data.table import Table
+from domains.tables.engine import LOCAL, Engine
 from domains.tables.project.folder import Project
 from domains.tables.project.freshness import made_from_now, require
 from domains.tables.project.results import StepRecord, write_result
@@ -23,12 +24,13 @@ __all__ = ["block", "load_candidates"]
 _log = logging.getLogger(__name__)
 
 
-def block(project: Project, *, yes: bool = False) -> StepRecord:
+def block(project: Project, *, yes: bool = False, engine: Engine = LOCAL) -> StepRecord:
     """Find candidate pairs.
 
     Args:
         project: after `align`.
         yes: go on above ``block.most_pairs`` of ``project.yaml``.
+        engine: where blocks of rows are looked at.
 
     Returns:
         The record; ``facts`` has the number of pairs, the share of all pairs that need not be compared, pairs of the
@@ -51,7 +53,7 @@ def block(project: Project, *, yes: bool = False) -> StepRecord:
             "go on with --yes"
         )
     _log.info("block: %s", cost)
-    found = blocker.candidates(table)
+    found = blocker.candidates(table, engine)
     lines = len(project.decisions.read()[0])
     with write_result(project.step_path("block"), "block", made_from_now(project, "block"), lines, start) as (
         folder,

@@ -6,6 +6,7 @@ from time import perf_counter
 
 import numpy as np
 
+from domains.tables.engine import LOCAL, Engine
 from domains.tables.matching.likelihood_matcher import LikelihoodMatcher, MatchSettings
 from domains.tables.project.decided import decide
 from domains.tables.project.folder import Project
@@ -21,11 +22,12 @@ THRESHOLD = 0.5
 """The suggested threshold: the probabilities are calibrated by the matcher itself, so more likely than not."""
 
 
-def match(project: Project) -> StepRecord:
+def match(project: Project, *, engine: Engine = LOCAL) -> StepRecord:
     """Learn from the rows, and from what people said of pairs so far; then score the candidates.
 
     Args:
         project: after `block`.
+        engine: where blocks of pairs are compared.
 
     Returns:
         The record; ``facts`` has the histogram of probabilities (20 bins of 0.05), the suggested threshold with the
@@ -41,7 +43,7 @@ def match(project: Project) -> StepRecord:
     labels = decide(project.active_decisions(), index).labels()
     matcher = LikelihoodMatcher(MatchSettings(seed=project.settings.seed))
     matcher.fit(table, found, labels if len(labels[0]) else None)
-    graph = matcher.predict(table, found)
+    graph = matcher.predict(table, found, engine)
     above = graph.weight[graph.weight >= THRESHOLD]
     with write_result(project.step_path("match"), "match", made_from_now(project, "match"), lines, start) as (
         folder,

@@ -21,6 +21,7 @@ from domains.tables.conflicts.resolve import AnyRule, resolve
 from domains.tables.data.read import read_source, read_sources
 from domains.tables.data.source import Source
 from domains.tables.data.table import Table
+from domains.tables.engine import LOCAL, Engine
 from domains.tables.matching.likelihood_matcher import Labels, LikelihoodMatcher, MatchSettings
 from domains.tables.outcome import outcome_tables
 from domains.tables.sets.discover import discover_sets
@@ -87,6 +88,7 @@ def integrate(
     one_per_source: bool = False,
     rules: Mapping[str, AnyRule] | AnyRule = "majority",
     seed: int = 0,
+    engine: Engine = LOCAL,
 ) -> Integration:
     """Do everything in one go: read, align columns, find pairs, learn to match, find sets, resolve conflicts.
 
@@ -105,6 +107,7 @@ def integrate(
         rules: how conflicts are resolved: one rule for all columns or one for each by name, see
             `domains.tables.conflicts.named.rule_of`.
         seed: of all draws.
+        engine: where pairs are found and compared: this process, or a Ray cluster.
 
     Raises:
         UserError: nothing to read, or a setting that is wrong.
@@ -117,9 +120,9 @@ def integrate(
     with working("aligning columns"):
         mapping = mapping or align(sources)
     union = outer_union(sources, mapping)
-    candidates = default_blocker(union).candidates(union)
+    candidates = default_blocker(union).candidates(union, engine)
     matcher = LikelihoodMatcher(MatchSettings(seed=seed)).fit(union, candidates, labels)
-    graph = matcher.predict(union, candidates)
+    graph = matcher.predict(union, candidates, engine)
     cut = 0.5 if threshold is None else threshold
     constraints = _constraints(labels)
     with working("finding sets"):
