@@ -37,7 +37,7 @@ def test_what_an_installed_domain_promises_is_there(name):
     assert callable(resolve(one.task))
     words = [command.name for command in one.commands]
     assert len(set(words)) == len(words)
-    assert not {"train", "evaluate"} & set(words)
+    assert "train" not in words  # an evaluate of its own does more than the one of every domain
     for command in one.commands:
         assert isinstance(command, Command)
         assert callable(resolve(command.target))

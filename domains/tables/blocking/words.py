@@ -50,7 +50,7 @@ def _held(attributes: Sequence[Attribute], counter: CountVectorizer) -> csr_arra
         shape = (count, len(attribute.values))
         own = csr_array((np.ones(len(there), dtype=np.float32), places), shape=shape)
         part: csr_array = tokens[start : start + len(attribute.values)]
-        found += own @ part
+        found = csr_array(found + own @ part, shape=found.shape)
         start += len(attribute.values)
     found.data[:] = 1
     return found
