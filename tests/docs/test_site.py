@@ -45,7 +45,7 @@ def test_every_public_name_has_its_place_in_the_reference(package, page):
     assert set(importlib.import_module(package).__all__) <= names
 
 
-@pytest.mark.parametrize("domain", ["graphs", "vision"])
+@pytest.mark.parametrize("domain", ["graphs", "tables", "vision"])
 def test_every_method_has_a_page(domain):
     """A page of its own, or a command on one that it shares."""
     folder = ROOT / "docs" / domain

@@ -79,13 +79,17 @@ def test_committed_records_keep_the_schema_and_add_up(path):
     for row in rows:
         assert row["domain"] == path.parent.name
         assert path.name.startswith(f"{row['profile']}-") or path.stem == row["profile"]
-        assert len(row["values"]) == len(row["seeds"]) == len(set(row["seeds"])) >= 3
+        least = 1 if row["domain"] == "tables" else 3  # rules and rivals that draw nothing are run once
+        assert len(row["values"]) == len(row["seeds"]) == len(set(row["seeds"])) >= least
         if None in row["values"]:
             assert row["mean"] is None
             assert row["std"] is None
             continue
         np.testing.assert_allclose(row["mean"], np.mean(row["values"]), rtol=1e-9)
-        np.testing.assert_allclose(row["std"], np.std(row["values"], ddof=1), rtol=1e-9, atol=1e-12)
+        if len(row["values"]) == 1:
+            assert row["std"] is None
+        else:
+            np.testing.assert_allclose(row["std"], np.std(row["values"], ddof=1), rtol=1e-9, atol=1e-12)
         assert row["commit"]
         assert row["versions"]["torch"]
     keys = [(row["system"], row["dataset"], row["split"], row["metric"]) for row in rows]

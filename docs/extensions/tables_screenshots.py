@@ -1,0 +1,67 @@
+"""Makes the pictures of the review page in docs/tables/screens from the embedded libraries.
+
+Run it from the root of the repository: python docs/extensions/tables_screenshots.py
+"""
+
+import shutil
+import tempfile
+import threading
+from pathlib import Path
+
+from playwright.sync_api import sync_playwright
+
+from domains.tables.project.folder import Project
+from domains.tables.project.steps.align import align
+from domains.tables.project.steps.block import block
+from domains.tables.project.steps.cluster import cluster
+from domains.tables.project.steps.init import init
+from domains.tables.project.steps.match import match
+from domains.tables.project.steps.resolve import resolve
+from domains.tables.project.steps.review import open_review
+
+FOLDER = Path("docs/tables/screens")
+
+
+def project(folder):
+    """The libraries after all steps but the review."""
+    made, _ = init(folder / "libraries", ["libraries"])
+    for step in (align, block, match, cluster, resolve):
+        step(made)
+    return Project.open(made.path)
+
+
+def main():
+    """One picture for each view."""
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as folder, sync_playwright() as play:
+        review = open_review(project(Path(folder)), port=0, user="reader")
+        threading.Thread(target=review.run, daemon=True).start()
+        browser = play.chromium.launch(executable_path=shutil.which("chromium"))
+        page = browser.new_page(viewport={"width": 1100, "height": 720})
+        page.goto(review.address)
+        base = page.url.rstrip("/")
+
+        def shot(name):
+            page.wait_for_timeout(500)
+            page.screenshot(path=FOLDER / f"{name}.png")
+
+        shot("overview")
+        page.goto(f"{base}/queue")
+        shot("pair")
+        page.keyboard.press("y")
+        page.wait_for_timeout(800)
+        page.goto(f"{base}/sets")
+        page.click("table a >> nth=0")
+        shot("set")
+        page.goto(f"{base}/conflicts")
+        page.click("table a >> nth=0")
+        shot("conflict")
+        page.goto(f"{base}/rows")
+        shot("rows")
+        page.goto(f"{base}/decisions")
+        shot("decisions")
+        browser.close()
+
+
+if __name__ == "__main__":
+    main()
