@@ -10,6 +10,9 @@ from PIL import Image
 from core.cli.main import main
 from core.data import find
 from core.plugins import benchmarks, domain, domains
+from domains.tables.data.embedded import load_embedded
+from domains.tables.data.export import write_table
+from domains.tables.data.read import read_source
 from domains.vision.data.read import read_images
 
 ROOT = Path(__file__).parents[2]
@@ -41,11 +44,19 @@ def write_photos(folder):
         Image.fromarray(digits.images[row].permute(1, 2, 0).numpy()).save(place)
 
 
+def write_shops(folder):
+    """What stands in for two tables of the reader's."""
+    register, tourism = load_embedded("libraries")[0][:2]
+    write_table(register.frame, folder / "shops.csv")
+    write_table(tourism.frame, folder / "register.xlsx")
+
+
 @pytest.fixture(scope="module")
 def workplace(tmp_path_factory):
     """A folder in which the commands of the README and the quick start have run, one after the other."""
     folder = tmp_path_factory.mktemp("examples")
     write_photos(folder / "photos")
+    write_shops(folder)
     lines = [line for page in EMBEDDED for line in commands(ROOT / page)]
     lines = [line for line in dict.fromkeys(lines) if " cora" not in line and not line.startswith(LONG)]
     assert len(lines) >= 5
@@ -66,6 +77,8 @@ def test_commands_leave_what_they_promise(workplace):
     assert (workplace / "runs/wine.png").read_bytes().startswith(b"\x89PNG")
     assert (workplace / "runs/wine/model/model.safetensors").exists()
     assert (workplace / "runs/photos.png").read_bytes().startswith(b"\x89PNG")
+    assert len(read_source(workplace / "golden.csv").frame) > 80
+    assert (workplace / "shops" / "project.yaml").is_file()
     assert (workplace / "runs/similar.png").read_bytes().startswith(b"\x89PNG")
 
 
