@@ -37,7 +37,7 @@ def run_apart(function: Callable[..., Any], *arguments: Any, limit: float) -> tu
 
     Raises:
         DidNotFinish: the limit came first.
-        OperationError: the function raised, or its process died.
+        OperationError: the function raised, which its process prints, or the process died.
     """
     context = get_context("spawn")
     ours, theirs = context.Pipe(duplex=False)
@@ -51,7 +51,7 @@ def run_apart(function: Callable[..., Any], *arguments: Any, limit: float) -> tu
             raise DidNotFinish
         answer = ours.recv()
     except EOFError:
-        raise OperationError(f"the process of {function.__module__} died without an answer") from None
+        raise OperationError(f"the process of {function.__module__} died without an answer, see above") from None
     finally:
         ours.close()
         process.join(max(0.0, min(5.0, ended - time.monotonic())))
@@ -60,8 +60,6 @@ def run_apart(function: Callable[..., Any], *arguments: Any, limit: float) -> tu
                 os.killpg(process.pid, signal.SIGKILL)
             process.kill()
             process.join()
-    if isinstance(answer, str):
-        raise OperationError(f"{function.__module__} failed: {answer}")
     result: tuple[Any, float] = answer
     return result
 
@@ -86,8 +84,6 @@ def _work(pipe: Connection, function: Callable[..., Any], arguments: tuple[Any, 
         before = _processor_seconds()
         found = function(*arguments)
         pipe.send((found, _processor_seconds() - before))
-    except Exception as error:  # whatever a peer raises is told to the parent
-        pipe.send(f"{type(error).__name__}: {error}")
     finally:
         pipe.close()
 

@@ -22,7 +22,7 @@ from domains.tables.project.steps.review import open_review
 FOLDER = Path("docs/tables/screens")
 
 
-def project(folder):
+def project(folder: Path) -> Project:
     """The libraries after all steps but the review."""
     made, _ = init(folder / "libraries", ["libraries"])
     for step in (align, block, match, cluster, resolve):
@@ -30,7 +30,7 @@ def project(folder):
     return Project.open(made.path)
 
 
-def main():
+def main() -> None:
     """One picture for each view."""
     FOLDER.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as play:
@@ -41,7 +41,7 @@ def main():
         page.goto(review.address)
         base = page.url.rstrip("/")
 
-        def shot(name):
+        def shot(name: str) -> None:
             page.wait_for_timeout(500)
             page.screenshot(path=FOLDER / f"{name}.png")
 

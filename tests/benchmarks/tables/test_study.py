@@ -74,7 +74,9 @@ def test_stored_cells_are_not_run_again(quick, monkeypatch):
 def test_matching_is_planned_for_every_row_and_set():
     cells = matching_plan(2)
     assert len({cell.key() for cell in cells}) == len(cells)
-    assert {(c.system.name, c.dataset) for c in cells if c.seed == 0} == {(s, d) for s in SYSTEMS for d in DATASETS}
+    left_out = {(s, f"febrl_dataset{n}") for s in SYSTEMS if s.startswith("dedupe") for n in (2, 3)}
+    every = {(s, d) for s in SYSTEMS for d in DATASETS}
+    assert {(c.system.name, c.dataset) for c in cells if c.seed == 0} == every - left_out
     drawing = {c.system.name for c in cells if c.seed == 1 and "febrl" in c.dataset}
     assert drawing == {"ours, no labels", "splink, EM, threshold .9", "splink, oracle threshold"}
 
@@ -85,3 +87,7 @@ def test_conflicts_are_planned_once():
     assert {c.dataset for c in cells if c.seed == 1 and c.system.name == "majority"} == {
         "stadiums, made conflicts", "stadiums, colluding sources"
     }  # fmt: skip
+
+
+def test_every_part_is_there():
+    assert all(callable(resolve(target)) for target in {**PARTS, **QUICK}.values())
