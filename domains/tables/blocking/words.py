@@ -39,19 +39,18 @@ def _held(attributes: Sequence[Attribute], counter: CountVectorizer) -> csr_arra
     values = np.concatenate([np.empty(0, dtype=object), *(attribute.values for attribute in attributes)])
     analyse = counter.build_analyzer()
     if not any(analyse(str(value)) for value in values[:1000]) and not any(analyse(str(v)) for v in values[1000:]):
-        none: csr_array = csr_array((count, 0), dtype=np.float32)
+        none: csr_array = csr_array(np.empty((count, 0), dtype=np.float32))
         return none
     tokens = csr_array(counter.fit_transform(values))
-    found: csr_array = csr_array((count, tokens.shape[1]), dtype=np.float32)
-    start = 0
+    where, start = [], 0
     for attribute in attributes:
         there = np.flatnonzero(attribute.present)
-        places = (there, attribute.code[there])
-        shape = (count, len(attribute.values))
-        own = csr_array((np.ones(len(there), dtype=np.float32), places), shape=shape)
-        part: csr_array = tokens[start : start + len(attribute.values)]
-        found = csr_array(found + own @ part, shape=found.shape)
+        where.append(np.column_stack([there, attribute.code[there] + start]))
         start += len(attribute.values)
+    places = np.concatenate(where)
+    ones = np.ones(len(places), dtype=np.float32)
+    has: csr_array = csr_array((ones, (places[:, 0], places[:, 1])), shape=(count, len(values)))
+    found: csr_array = has @ tokens
     found.data[:] = 1
     return found
 

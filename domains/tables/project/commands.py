@@ -134,7 +134,9 @@ def match_command(project: str, *, engine: str = "local", json_: bool = False) -
         print(f"{place * 0.05:.2f}-{(place + 1) * 0.05:.2f}  {'#' * round(40 * count / most):<40}  {count:,}")
     promised = facts["expected_precision"]
     sure = "no pair is above it" if promised is None else f"pairs above it are expected to be {promised:.1%} right"
-    print(f"suggested threshold {facts['threshold']}: {sure}; learned from {facts['labels']:,} answers")
+    print(f"suggested threshold {facts['threshold']}, even odds: {sure}; learned from {facts['labels']:,} answers")
+    print(f"of the expected matches {facts['within_sources']:.1%} lie within one source: cluster.one_per_source would "
+          "forbid them")  # fmt: skip
     _next(opened, "cluster")
 
 

@@ -31,7 +31,9 @@ def match(project: Project, *, engine: Engine = LOCAL) -> StepRecord:
 
     Returns:
         The record; ``facts`` has the histogram of probabilities (20 bins of 0.05), the suggested threshold with the
-        precision that the probabilities themselves promise above it, and the number of labels that were learned from.
+        precision and the recall among compared pairs that the probabilities themselves promise, the share of the
+        matches that are expected within one source (which ``one_per_source`` would forbid), and the number of labels
+        that were learned from.
 
     Raises:
         UserError: an earlier step has to be run first, or no column tells rows apart.
@@ -45,6 +47,8 @@ def match(project: Project, *, engine: Engine = LOCAL) -> StepRecord:
     matcher.fit(table, found, labels if len(labels[0]) else None)
     graph = matcher.predict(table, found, engine)
     above = graph.weight[graph.weight >= THRESHOLD]
+    expected = float(graph.weight.sum(dtype=np.float64))
+    within = float(graph.weight[table.source[graph.left] == table.source[graph.right]].sum(dtype=np.float64))
     with write_result(project.step_path("match"), "match", made_from_now(project, "match"), lines, start) as (
         folder,
         facts,
@@ -55,6 +59,8 @@ def match(project: Project, *, engine: Engine = LOCAL) -> StepRecord:
         facts["histogram"] = np.histogram(graph.weight, bins=20, range=(0, 1))[0].tolist()
         facts["threshold"] = THRESHOLD
         facts["expected_precision"] = round(float(above.mean(dtype=np.float64)), 4) if len(above) else None
+        facts["expected_recall"] = round(float(above.sum(dtype=np.float64)) / expected, 4) if expected else None
+        facts["within_sources"] = round(within / expected, 4) if expected else 0.0
         facts["labels"] = len(labels[0])
         facts["attributes"] = matcher.names
     record = project.finished("match")
