@@ -33,7 +33,7 @@ _NARROW = SplinkModel(
     (("given_name", "surname"), ("date_of_birth", "surname"), ("date_of_birth", "given_name"), ("address", "postcode")),
     (("given_name", "surname", "date_of_birth"),),
     0.5,
-    (("given_name", "surname"), ("date_of_birth",)),
+    (("date_of_birth", "surname"), ("given_name", "address")),
     ("given_name", "surname", "suburb"),
 )  # fmt: skip
 _WIDE = replace(

@@ -127,9 +127,9 @@ def run_splink(
     rows = rows.astype(object).where(rows.notna(), None)
     rows.insert(0, "unique_id", range(len(rows)))
     comparisons: list[Any] = []
-    for column, (kind, thresholds) in model.comparisons.items():
+    for column, (kind, bounds) in model.comparisons.items():
         creator = getattr(library, kind)
-        one = creator(column, list(thresholds)) if thresholds else creator(column)
+        one = creator(column, list(bounds)) if bounds else creator(column)
         comparisons.append(one.configure(term_frequency_adjustments=True) if column in model.frequent else one)
     settings = SettingsCreator(
         link_type="dedupe_only",
