@@ -8,6 +8,7 @@ import tempfile
 import threading
 from pathlib import Path
 
+from PIL import Image
 from playwright.sync_api import sync_playwright
 
 from domains.tables.project.folder import Project
@@ -37,18 +38,22 @@ def main() -> None:
         review = open_review(project(Path(folder)), port=0, user="reader")
         threading.Thread(target=review.run, daemon=True).start()
         browser = play.chromium.launch(executable_path=shutil.which("chromium"))
-        page = browser.new_page(viewport={"width": 1100, "height": 720})
+        page = browser.new_page(viewport={"width": 1200, "height": 760})
         page.goto(review.address)
         base = page.url.rstrip("/")
 
         def shot(name: str) -> None:
             page.wait_for_timeout(500)
-            page.screenshot(path=FOLDER / f"{name}.png")
+            path = FOLDER / f"{name}.png"
+            page.screenshot(path=path)
+            with Image.open(path) as picture:  # coverage, or small marks lose their colour to the greys of the text
+                small = picture.convert("RGB").quantize(256, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
+            small.save(path, optimize=True)
 
         shot("overview")
         page.goto(f"{base}/queue")
         shot("pair")
-        page.keyboard.press("y")
+        page.keyboard.press("n")  # a public and a university library: right
         page.wait_for_timeout(800)
         page.goto(f"{base}/sets")
         page.click("table a >> nth=0")
