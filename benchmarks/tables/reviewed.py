@@ -65,7 +65,6 @@ def answer_questions(data: LabelledTable, answers: int, seed: int) -> NDArray[np
     table = data.table
     candidates = default_blocker(table).candidates(table)
     answered: dict[tuple[int, int], str] = {}
-    nobody = np.empty(0, dtype=np.int64)
     while True:
         decided = _decided(answered)
         matcher = LikelihoodMatcher(MatchSettings(seed=seed))
@@ -74,7 +73,7 @@ def answer_questions(data: LabelledTable, answers: int, seed: int) -> NDArray[np
         found = cluster_rows(graph, table.source, decided, THRESHOLD, ClusterSettings(), seed)
         if len(answered) >= answers:
             return found
-        asked, _ = queue(graph, found, answered, nobody, min(_ROUND, answers - len(answered)))
+        asked, _ = queue(graph, found, decided, min(_ROUND, answers - len(answered)))
         if not asked:
             return found
         for question in asked:

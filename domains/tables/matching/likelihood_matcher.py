@@ -32,7 +32,10 @@ Labels = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]
 
 _RANDOM = 200_000
 _BLOCK = 1 << 18
-_WEIGHT_OF_LABEL = 20.0
+_SHARE_OF_LABEL = 1e-3
+_MOST_OF_LABEL = 20.0
+_FEW_LABELS = 10
+"""So many labels, or fewer, weigh half of the most, or less, each."""
 _SAME = 0.999
 """Rows that are the same in every column are the same thing at least as probably, whatever was learned."""
 _HARDLY = -20.0
@@ -80,7 +83,7 @@ class LikelihoodMatcher:
        rows by average linkage say what really belongs together, and a logistic regression towards them weighs the
        attributes anew (`fit_shift`), some rounds.
 
-    Labels, where there are some, are held in step 2 and weigh 20 pairs each in step 3.
+    Labels, where there are some, are held in step 2 and weigh up to 20 pairs each in step 3, see `_weight_of_label`.
 
     Args:
         settings: see `MatchSettings`.
@@ -159,7 +162,7 @@ class LikelihoodMatcher:
         start, found = self._odds(source, attributes, candidates)
         known = _known(candidates.count, candidates.left, candidates.right, labels)
         told = ~np.isnan(known)
-        importance = np.where(told, _WEIGHT_OF_LABEL, 1.0)
+        importance = np.where(told, _weight_of_label(int(told.sum()), len(candidates)), 1.0)
         must, cannot = (_pairs(candidates, told & (known == value)) for value in (1, 0))
         chance = expit(start)
         for _ in watched(range(settings.rounds), "weighing attributes", settings.rounds):
@@ -262,6 +265,19 @@ def _groups(
     n = float(len(source))
     within = float((size * (size - 1)).sum()) / 2
     return (source[left] != source[right]).astype(np.int64), np.array([within, n * (n - 1) / 2 - within])
+
+
+def _weight_of_label(labels: int, pairs: int) -> float:
+    """Pairs that each label counts for: at least 1, at most 20 or a thousandth of those learned from.
+
+    The pairs that people are asked about are doubtful ones and not drawn at random. A few right answers, most of them
+    "no", must not move what is thought of all others, so the first labels weigh less than those of a longer list.
+
+    >>> _weight_of_label(1, 50_000), _weight_of_label(30, 50_000), _weight_of_label(30, 2_000)
+    (1.8181818181818181, 15.0, 1.5)
+    """
+    most = min(_MOST_OF_LABEL, _SHARE_OF_LABEL * pairs)
+    return max(1.0, most * labels / (labels + _FEW_LABELS))
 
 
 def _known(count: int, left: NDArray[np.int64], right: NDArray[np.int64], labels: Labels | None) -> NDArray[np.float64]:

@@ -100,7 +100,7 @@ class ReviewSession:
         """Take all decisions in."""
         self.active = active(self.lines)
         self.labels, self.decided = self._present(self.lines)
-        for name in ("members", "questions", "locked_rows", "resolution", "settled", "rules"):
+        for name in ("members", "questions", "resolution", "settled", "rules"):
             self.__dict__.pop(name, None)
 
     def _present(self, lines: Sequence[Decision]) -> tuple[NDArray[np.int64], Decided]:
@@ -130,14 +130,9 @@ class ReviewSession:
         return self.asked
 
     @cached_property
-    def locked_rows(self) -> NDArray[np.int64]:
-        """Rows of all locked sets."""
-        return np.concatenate([*self.decided.locked, np.empty(0, dtype=np.int64)])
-
-    @cached_property
     def questions(self) -> tuple[list[Question], int]:
         """Open pairs by expected gain, and how many are worth a look."""
-        return queue(self.graph, self.labels, self.decided.answered.keys(), self.locked_rows)
+        return queue(self.graph, self.labels, self.decided)
 
     @cached_property
     def settled(self) -> Settled:

@@ -103,21 +103,62 @@ def test_merge_and_split_are_exact():
 
 
 @settings(deadline=None)
-@given(pairs)
-def test_queue_is_ordered_by_gain(weights):
+@given(pairs, steps)
+def test_queue_is_ordered_by_gain(weights, story):
     graph = graph_of(weights)
-    labels = cluster_rows(graph, INDEX.source, NOTHING, 0.5, SETTINGS)
-    skipped = set(list(weights)[:2])
-    found, open_ = queue(graph, labels, skipped, np.array([8]), limit=5)
+    base = cluster_rows(graph, INDEX.source, NOTHING, 0.5, SETTINGS)
+    labels, decided = present(graph, base, [], [say(*step) for step in story])
+    found, open_ = queue(graph, labels, decided)
+    locked = {row for rows in decided.locked for row in rows.tolist()}
+    apart = {frozenset(labels[pair].tolist()) for pair in decided.cannot}
+    same = smallest_rows(one_thing(decided.must))
 
-    def gain(a, b, p):
-        rows = sum(labels == labels[a]) + (sum(labels == labels[b]) if labels[a] != labels[b] else 0)
-        return (1 - abs(2 * np.float32(p) - 1)) * rows
+    def doubt(p):
+        return 1 - abs(2 * p - 1)
 
-    wanted = {pair: gain(*pair, p) for pair, p in weights.items() if pair not in skipped and 8 not in pair}
-    assert [round(q.gain, 5) for q in found] == [round(g, 5) for g in sorted(wanted.values(), reverse=True)[:5]]
-    assert all(round(wanted[q.left, q.right], 5) == round(q.gain, 5) for q in found)
+    def gain(pair, p):
+        ours, theirs = (np.flatnonzero(labels == labels[row]) for row in pair)
+        if labels[pair[0]] == labels[pair[1]]:
+            return doubt(p) ** 2 * len(ours)
+        between = [weights.get((min(a, b), max(a, b)), 0) for a in ours.tolist() for b in theirs.tolist()]
+        return doubt(p) * doubt(np.mean(between)) * len(between)
+
+    wanted, turn = {}, {}
+    for pair in sorted(weights, key=lambda pair: (-round(gain(pair, weights[pair]), 4), pair)):
+        sets = frozenset(labels[list(pair)].tolist())
+        if pair in decided.answered or sets in apart or locked & set(pair) or same[pair[0]] == same[pair[1]]:
+            continue
+        turn[sets] = turn.get(sets, 0) + 1
+        wanted[pair] = gain(pair, weights[pair]) / turn[sets]
+    assert np.allclose([q.gain for q in found], sorted(wanted.values(), reverse=True), atol=1e-5)
+    assert {(q.left, q.right) for q in found} == set(wanted)
     assert open_ == sum(0.1 <= weights[pair] <= 0.9 for pair in wanted)
+    assert [(q.left, q.right) for q in queue(graph, labels, decided, 3)[0]] == [(q.left, q.right) for q in found[:3]]
+
+
+def one_thing(must):
+    label = np.arange(N)
+    for _ in range(N):
+        for a, b in must.tolist():
+            label[[a, b]] = label[[a, b]].min()
+    return label
+
+
+def test_two_sets_are_asked_about_once_before_others():
+    weights = {(a, b): 0.52 for a in (0, 1, 2) for b in (3, 4)} | {(0, 5): 0.3, (6, 7): 0.5}
+    labels = np.array([0, 0, 0, 3, 3, 5, 6, 7, 8])
+    asked = [(q.left, q.right) for q in queue(graph_of(weights), labels, NOTHING)[0]]
+    assert asked[0] == (0, 3)
+    assert asked.index((6, 7)) == 5
+    told = decide([say("no", [2, 3])], INDEX)
+    assert [(q.left, q.right) for q in queue(graph_of(weights), labels, told)[0]] == [(6, 7), (0, 5)]
+
+
+def test_answers_that_follow_are_not_asked():
+    graph = graph_of({(0, 1): 0.6, (1, 2): 0.6, (0, 2): 0.6, (3, 4): 0.6})
+    told = decide([say("yes", [0, 1]), say("yes", [1, 2])], INDEX)
+    labels = np.array([0, 0, 0, 3, 3, 5, 6, 7, 8])
+    assert [(q.left, q.right) for q in queue(graph, labels, told)[0]] == [(3, 4)]
 
 
 def test_uncertainty_has_its_ends():
