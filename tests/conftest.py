@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import hypothesis
 import jaxtyping
 import pytest
 
@@ -22,6 +23,9 @@ from tests.gloo import GlooPool  # noqa: E402
 torch.set_num_threads(1)
 # Warnings are errors here; by default torch gives some of its own only once a process, to whichever test comes first.
 torch.set_warn_always(True)
+# What a machine does beside the tests must not fail one.
+hypothesis.settings.register_profile("counterpoint", deadline=None)
+hypothesis.settings.load_profile("counterpoint")
 
 
 @pytest.fixture(scope="session")

@@ -13,6 +13,7 @@ PARTS: Mapping[str, str] = {
     "sets": f"{_B}.sets:set_records",
     "one per source": f"{_B}.sets:one_per_source_records",
     "pairs": f"{_B}.pair_sets:pair_records",
+    "noise": f"{_B}.pair_sets:noise_records",
     "conflicts": f"{_B}.conflicts:conflict_records",
     "stadiums": f"{_B}.stadiums:stadium_records",
     **QUICK,

@@ -11,7 +11,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from core.reporting import Cell, CellResult, ResultRecord, collect
+from core.reporting import Cell, CellResult, Published, ResultRecord, collect
 from domains.tables.evaluate import score_sets
 
 __all__ = ["BCUBED", "CPU", "NOTE", "PAIRWISE", "Scored", "part_records", "set_scores", "stopped", "timed"]
@@ -78,6 +78,7 @@ def part_records(
     metrics: Sequence[str] = tuple(_NAMES),
     counts: Sequence[str] = tuple(_COUNTS),
     split: Callable[[str], str] = lambda dataset: "",
+    published: Mapping[tuple[str, str], Published] | None = None,
 ) -> list[ResultRecord]:
     """Records of one part.
 
@@ -87,8 +88,18 @@ def part_records(
         metrics: scores in [0, 1], shown in per cent; the first one leads.
         counts: scores that are shown as they are.
         split: protocol of a data set.
+        published: numbers beside the first of the metrics, by row and data set.
     """
-    found = collect(results, domain="tables", profile=profile, metrics=metrics, scale=100.0, unit="%", split=split)
+    found = collect(
+        results,
+        domain="tables",
+        profile=profile,
+        metrics=metrics,
+        scale=100.0,
+        unit="%",
+        split=split,
+        published=published,
+    )
     found += collect(results, domain="tables", profile=profile, metrics=counts, split=split)
     seconds: dict[tuple[str, str], list[float]] = {}
     notes: dict[tuple[str, str], str] = {}

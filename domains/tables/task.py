@@ -28,7 +28,7 @@ from domains.tables.methods.tuple_batches import TupleBatches
 from domains.tables.methods.value_contrast import ValueContrast, ValueContrastSettings
 from domains.tables.methods.value_perturbation import ValuePerturbation
 from domains.tables.models.tuple_encoder import EncodedTable, TupleEncoder
-from domains.tables.score import EvaluationSettings, PairScorer, evaluate_pairs, evaluate_sets, pair_f1
+from domains.tables.score import EvaluationSettings, PairScorer, best_threshold, evaluate_pairs, evaluate_sets
 
 __all__ = ["TableTask", "pair_scorers"]
 
@@ -109,7 +109,7 @@ class TableTask:
         if not settings.told:
             return evaluate_pairs(data, score)
         left, right, label = data.pairs.part("valid")
-        return evaluate_pairs(data, score, at=_best_threshold(label, score(left, right)))
+        return evaluate_pairs(data, score, at=best_threshold(label, score(left, right)))
 
     def describe(self, data: TrainingSet) -> dict[str, Any]:
         """Facts for the artifact."""
@@ -196,12 +196,3 @@ def _told(
     drawn = np.random.default_rng(seed).permutation(len(label))[: max(1, round(settings.told * len(label)))]
     drawn = drawn[shared_count(encoded.code[left[drawn]], encoded.code[right[drawn]]) > 0]
     return left[drawn], right[drawn], label[drawn]
-
-
-def _best_threshold(label: NDArray[np.floating], score: NDArray[np.float64]) -> float:
-    """The score with the best F1 on some pairs."""
-    known = np.unique(score[~np.isnan(score)])
-    tried = known[:: max(1, len(known) // 200)]
-    if not len(tried):
-        return 0.0
-    return float(max(tried, key=lambda at: pair_f1(label, score, at)["f1"]))

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit
 
+from core.atomic import atomic_write
 from core.checks import check_at_least, check_rate
+from core.errors import UserError
 from core.progress import watched
 from domains.tables.blocking.identical import row_groups
 from domains.tables.blocking.pairs import Candidates
@@ -20,7 +24,9 @@ from domains.tables.matching.calibrate import fit_shift
 from domains.tables.matching.closing import chained_pairs
 from domains.tables.matching.compare import LEVELS, Comparison, compare
 from domains.tables.matching.elsewhere import mark_elsewhere
-from domains.tables.matching.likelihood import Likelihood, evidence, fit_likelihood, random_chances
+from domains.tables.matching.learned import Learned
+from domains.tables.matching.likelihood import Likelihood, fit_likelihood, random_chances
+from domains.tables.matching.odds import PairOdds, pair_groups, pair_odds, source_codes
 from domains.tables.matching.sample import learning_pairs
 from domains.tables.sets.discover import discover_sets
 from domains.tables.sets.graph import PairGraph
@@ -40,8 +46,6 @@ _SAME = 0.999
 """Rows that are the same in every column are the same thing at least as probably, whatever was learned."""
 _HARDLY = -20.0
 """Log odds of a match where nothing could be learned."""
-_WINDOW = -12.0
-"""Values elsewhere are looked for where the log odds are not below this: it is the dear part."""
 
 
 @dataclass(frozen=True)
@@ -91,9 +95,68 @@ class LikelihoodMatcher:
 
     def __init__(self, settings: MatchSettings | None = None) -> None:
         self.settings = settings or MatchSettings()
-        self.names: list[str] = []
-        self._likelihood = Likelihood(np.empty((0, LEVELS)), np.empty(0), np.empty(0))
-        self._shift = np.empty(0)
+        self._learned: Learned | None = None
+
+    @property
+    def learned(self) -> Learned:
+        """What was learned.
+
+        Raises:
+            UserError: nothing yet.
+        """
+        if self._learned is None:
+            raise UserError("the matcher has not learned anything yet; call fit, or load one that has")
+        return self._learned
+
+    @classmethod
+    def load(cls, path: str | Path) -> LikelihoodMatcher:
+        """Read a matcher that was saved.
+
+        Args:
+            path: of the file.
+
+        Raises:
+            UserError: the file is missing or damaged.
+        """
+        try:
+            content = json.loads(Path(path).read_text("utf-8"))
+            matcher = cls(MatchSettings(**content["settings"]))
+            matcher._learned = Learned.from_json(content)
+        except (OSError, ValueError, TypeError, KeyError) as error:
+            again = "fit a matcher again and save it (in a project: run match again)"
+            raise UserError(f"{path} cannot be read as a matcher ({error}); {again}") from error
+        return matcher
+
+    def save(self, path: str | Path) -> None:
+        """Write settings and what was learned as JSON; values of rows are not in it.
+
+        Args:
+            path: of the file; written whole or not at all.
+
+        Raises:
+            UserError: nothing was learned yet.
+        """
+        content = {"settings": asdict(self.settings), **self.learned.to_json()}
+        with atomic_write(path) as file:
+            json.dump(content, file)
+
+    def explain(self, table: Table) -> PairOdds:
+        """What each attribute says of pairs of rows.
+
+        Args:
+            table: as of `predict`.
+
+        Raises:
+            UserError: nothing was learned yet.
+
+        >>> import pandas as pd
+        >>> table = Table.of(pd.DataFrame({"name": ["Ada Lovelace", "Ada Lovelace", "Alan Turing", "Kurt Goedel"]}))
+        >>> pairs = Candidates.of(4, np.array([0, 0]), np.array([1, 2]))
+        >>> odds = LikelihoodMatcher().fit(table, pairs).explain(table)
+        >>> odds.of(0, 1)["name"] > 0 > odds.of(0, 2)["name"]
+        True
+        """
+        return PairOdds(self.learned, table)
 
     def fit(self, table: Table, candidates: Candidates, labels: Labels | None = None) -> LikelihoodMatcher:
         """Learn from the rows themselves.
@@ -107,15 +170,15 @@ class LikelihoodMatcher:
         settings = self.settings
         attributes = attributes_of(table)
         draw = np.random.default_rng(settings.seed)
-        self.names = [attribute.name for attribute in attributes]
-        self._shift = np.zeros(len(attributes) + 1)
+        names = tuple(attribute.name for attribute in attributes)
+        source = source_codes(table)
         if not attributes or not len(candidates):
-            groups = _groups(_source_codes(table), candidates.left, candidates.right)[1]
+            groups = pair_groups(source, candidates.left, candidates.right)[1]
             nothing = np.zeros((len(attributes), LEVELS))
-            self._likelihood = Likelihood(nothing, np.full(len(groups), _HARDLY), np.ones(len(attributes)))
+            likelihood = Likelihood(nothing, np.full(len(groups), _HARDLY), np.ones(len(attributes)))
+            self._learned = Learned(names, likelihood, np.zeros(len(names) + 1))
             return self
         random, chances = self._chances(attributes, len(table), draw)
-        source = _source_codes(table)
         chosen, share = learning_pairs(candidates, settings.pairs, draw)
         left, right = candidates.left[chosen], candidates.right[chosen]
         if labels is not None:
@@ -125,8 +188,8 @@ class LikelihoodMatcher:
             left, right = joined.left, joined.right
         compared = compare(attributes, left, right)
         mark_elsewhere(compared, attributes, left, right)
-        group, total = _groups(source, left, right)
-        self._likelihood = fit_likelihood(
+        group, total = pair_groups(source, left, right)
+        likelihood = fit_likelihood(
             compared,
             chances,
             group,
@@ -136,7 +199,8 @@ class LikelihoodMatcher:
             len(table) * share,
             _known(len(table), left, right, labels),
         )
-        self._calibrate(source, attributes, Candidates(len(table), left, right), labels)
+        pairs = Candidates(len(table), left, right)
+        self._learned = Learned(names, likelihood, self._calibrate(likelihood, source, attributes, pairs, labels))
         return self
 
     def _chances(
@@ -151,15 +215,21 @@ class LikelihoodMatcher:
         return random, random_chances(random, few, attributes)
 
     def _calibrate(
-        self, source: NDArray[np.int64], attributes: Sequence[Attribute], candidates: Candidates, labels: Labels | None
-    ) -> None:
+        self,
+        likelihood: Likelihood,
+        source: NDArray[np.int64],
+        attributes: Sequence[Attribute],
+        candidates: Candidates,
+        labels: Labels | None,
+    ) -> NDArray[np.float64]:
         """Weigh attributes anew by sets, rounds of it; chained pairs join the candidates first."""
         settings = self.settings
-        odds, _ = self._odds(source, attributes, candidates)
+        shift = np.zeros(len(attributes) + 1)
+        odds, _ = pair_odds(likelihood, source, attributes, candidates)
         if settings.close:
             chained = chained_pairs(candidates, odds > 0, settings.close)
             candidates = Candidates.union(candidates.count, [candidates, chained])
-        start, found = self._odds(source, attributes, candidates)
+        start, found = pair_odds(likelihood, source, attributes, candidates)
         known = _known(candidates.count, candidates.left, candidates.right, labels)
         told = ~np.isnan(known)
         importance = np.where(told, _weight_of_label(int(told.sum()), len(candidates)), 1.0)
@@ -171,20 +241,9 @@ class LikelihoodMatcher:
             together = sets[candidates.left] == sets[candidates.right]
             target = settings.trust * together + (1 - settings.trust) * chance
             target[told] = known[told]
-            self._shift = fit_shift(found, start, target, importance)
-            chance = expit(start + found @ self._shift[:-1] + self._shift[-1])
-
-    def _odds(
-        self, source: NDArray[np.int64], attributes: Sequence[Attribute], candidates: Candidates
-    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Log odds before any shift, and the evidence of each attribute."""
-        left, right = candidates.left, candidates.right
-        compared = compare(attributes, left, right)
-        prior = self._likelihood.prior[_groups(source, left, right)[0]]
-        odds = prior + self._evidence(compared).sum(axis=1)
-        mark_elsewhere(compared, attributes, left, right, odds > _WINDOW)
-        found = self._evidence(compared)
-        return prior + found.sum(axis=1), found
+            shift = fit_shift(found, start, target, importance)
+            chance = expit(start + found @ shift[:-1] + shift[-1])
+        return shift
 
     def predict(self, table: Table, candidates: Candidates, engine: Engine = LOCAL) -> PairGraph:
         """Probabilities of the candidates, and of the pairs that chains of likely matches join.
@@ -193,6 +252,9 @@ class LikelihoodMatcher:
             table: rows with the attributes learned from; others are ignored, missing ones say nothing.
             candidates: pairs worth comparing.
             engine: where blocks of pairs are compared.
+
+        Raises:
+            UserError: nothing was learned yet.
         """
         rows = self._rows(table)
         graph = self._predict(rows, candidates, engine)
@@ -208,8 +270,8 @@ class LikelihoodMatcher:
         )
 
     def _rows(self, table: Table) -> _Rows:
-        attributes = [Attribute.of(name, table.frame[name]) for name in self.names if name in table.frame]
-        return _Rows(attributes, _source_codes(table), row_groups(table))
+        attributes = [Attribute.of(name, table.frame[name]) for name in self.learned.names if name in table.frame]
+        return _Rows(attributes, source_codes(table), row_groups(table))
 
     def _predict(self, rows: _Rows, candidates: Candidates, engine: Engine) -> PairGraph:
         count = candidates.count
@@ -222,13 +284,6 @@ class LikelihoodMatcher:
             none = np.empty(0, dtype=np.int64)
             return PairGraph(count, none, none, np.empty(0, dtype=np.float32))
         return PairGraph(count, *(np.concatenate(x) for x in zip(*parts, strict=True)))
-
-    def _evidence(self, compared: Comparison) -> NDArray[np.float64]:
-        return evidence(compared, self._likelihood)
-
-    def _shifted(self, odds: NDArray[np.float64], found: NDArray[np.float64]) -> NDArray[np.float64]:
-        shifted: NDArray[np.float64] = odds + found @ self._shift[:-1] + self._shift[-1]
-        return shifted
 
 
 @dataclass(frozen=True, eq=False)
@@ -245,26 +300,13 @@ def _probable(
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]:
     """The pairs of a block that are probable enough to be kept, and their probabilities."""
     matcher, rows = shared
-    chance = expit(matcher._shifted(*matcher._odds(rows.source, rows.attributes, part)))
+    shift = matcher.learned.shift
+    odds, found = pair_odds(matcher.learned.likelihood, rows.source, rows.attributes, part)
+    chance = expit(odds + found @ shift[:-1] + shift[-1])
     same = (rows.group[part.left] == rows.group[part.right]) & (rows.group[part.left] >= 0)
     chance = np.where(same, np.maximum(chance, _SAME), chance)
     kept = chance >= matcher.settings.least
     return part.left[kept], part.right[kept], chance[kept].astype(np.float32)
-
-
-def _source_codes(table: Table) -> NDArray[np.int64]:
-    """``(n,)`` number of the source of each row."""
-    return np.unique(table.source.astype(str), return_inverse=True)[1].reshape(-1).astype(np.int64)
-
-
-def _groups(
-    source: NDArray[np.int64], left: NDArray[np.int64], right: NDArray[np.int64]
-) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """0 for pairs within a source, 1 across sources; and how many pairs of rows there are of each."""
-    size = np.bincount(source).astype(float)
-    n = float(len(source))
-    within = float((size * (size - 1)).sum()) / 2
-    return (source[left] != source[right]).astype(np.int64), np.array([within, n * (n - 1) / 2 - within])
 
 
 def _weight_of_label(labels: int, pairs: int) -> float:

@@ -48,7 +48,7 @@ def attribute_evidence(
         table: the rows.
         a: position of one.
         b: position of the other.
-        odds: of each attribute, see `domains.tables.project.matcher_file.PairOdds`.
+        odds: of each attribute, see `domains.tables.matching.odds.PairOdds`.
 
     >>> table = Table.of(pd.DataFrame({"name": ["Ulm Library", "ulm  library"], "fax": ["1", None]}))
     >>> [(one.name, one.similarity, one.words) for one in attribute_evidence(table, 0, 1)]

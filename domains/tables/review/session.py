@@ -12,12 +12,13 @@ from scipy.sparse import csr_array
 
 from core.errors import UserError
 from domains.tables.conflicts.resolution import Resolution
+from domains.tables.matching.likelihood_matcher import LikelihoodMatcher
+from domains.tables.matching.odds import PairOdds
 from domains.tables.project.asked_before import AskedBefore
 from domains.tables.project.decided import Decided
 from domains.tables.project.decisions import Decision, active, new_decision
 from domains.tables.project.folder import Project
 from domains.tables.project.freshness import decided_threshold, require
-from domains.tables.project.matcher_file import PairOdds, load_matcher
 from domains.tables.project.present_sets import present_labels
 from domains.tables.project.results import fingerprint
 from domains.tables.project.review_queue import Question, queue
@@ -119,7 +120,7 @@ class ReviewSession:
     @cached_property
     def odds(self) -> PairOdds:
         """What the matcher reads from the attributes of single pairs."""
-        return PairOdds(load_matcher(self.project.file("match", "matcher.json")), self.table)
+        return LikelihoodMatcher.load(self.project.file("match", "matcher.json")).explain(self.table)
 
     @cached_property
     def asked(self) -> AskedBefore:

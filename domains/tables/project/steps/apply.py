@@ -17,10 +17,10 @@ from domains.tables.blocking.default import blocker_of
 from domains.tables.blocking.pairs import Candidates
 from domains.tables.data.read import read_source
 from domains.tables.data.table import Table
+from domains.tables.matching.likelihood_matcher import LikelihoodMatcher
 from domains.tables.outcome import entity_names
 from domains.tables.project.folder import Project
 from domains.tables.project.freshness import require
-from domains.tables.project.matcher_file import load_matcher
 from domains.tables.project.present_sets import smallest_rows
 from domains.tables.project.stored import load_table
 from domains.tables.sets.discover import discover_sets
@@ -79,7 +79,7 @@ def apply(project: Project, new: str | Path) -> Applied:
     first = len(table)
     found = blocker_of(settings.block.method, joined, settings.block.neighbours).candidates(joined)
     found = _with_whole_entities(found, entity, first)
-    graph = load_matcher(project.file("match", "matcher.json")).predict(joined, found)
+    graph = LikelihoodMatcher.load(project.file("match", "matcher.json")).predict(joined, found)
     label, probability = _assign(graph, entity, first, threshold)
     known = label >= 0
     names = np.where(known, entity_names(np.where(known, label, 0)), "")

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from core.errors import UserError, unknown_name
 from domains.tables.data.table import Table
+from domains.tables.matching.likelihood_matcher import LikelihoodMatcher
 from domains.tables.project.folder import Project
 from domains.tables.project.freshness import require
-from domains.tables.project.matcher_file import PairOdds, load_matcher
 from domains.tables.project.pair_evidence import AttributeEvidence, attribute_evidence, similarity_vector, unlikeness
 from domains.tables.project.row_refs import RowIndex
 from domains.tables.project.steps.resolve import current_labels
@@ -106,7 +106,7 @@ def explain(project: Project, a: str, b: str) -> Explanation:
     probability = float(graph.weight[at[0]]) if len(at) else None
     together = bool(labels[one] == labels[two])
     threshold = float(project.finished("cluster").facts["threshold"])
-    odds = PairOdds(load_matcher(project.file("match", "matcher.json")), table).of(one, two)
+    odds = LikelihoodMatcher.load(project.file("match", "matcher.json")).explain(table).of(one, two)
     attributes = tuple(attribute_evidence(table, one, two, odds))
     counter = _counter_example(table, graph, labels, one, two)
     said = decided.answered.get((left, right))

@@ -11,7 +11,6 @@ from domains.tables.matching.likelihood_matcher import LikelihoodMatcher, MatchS
 from domains.tables.project.decided import decide
 from domains.tables.project.folder import Project
 from domains.tables.project.freshness import made_from_now, require
-from domains.tables.project.matcher_file import save_matcher
 from domains.tables.project.results import StepRecord, write_result
 from domains.tables.project.steps.block import load_candidates
 from domains.tables.project.stored import load_index, load_table, save_graph
@@ -54,7 +53,7 @@ def match(project: Project, *, engine: Engine = LOCAL) -> StepRecord:
         facts,
     ):
         save_graph(folder, graph)
-        save_matcher(folder, matcher)
+        matcher.save(folder / "matcher.json")
         facts["pairs"] = len(graph)
         facts["histogram"] = np.histogram(graph.weight, bins=20, range=(0, 1))[0].tolist()
         facts["threshold"] = THRESHOLD
@@ -62,7 +61,7 @@ def match(project: Project, *, engine: Engine = LOCAL) -> StepRecord:
         facts["expected_recall"] = round(float(above.sum(dtype=np.float64)) / expected, 4) if expected else None
         facts["within_sources"] = round(within / expected, 4) if expected else 0.0
         facts["labels"] = len(labels[0])
-        facts["attributes"] = matcher.names
+        facts["attributes"] = list(matcher.learned.names)
     record = project.finished("match")
     project.log("match", pairs=len(graph), labels=len(labels[0]), seconds=record.seconds)
     return record

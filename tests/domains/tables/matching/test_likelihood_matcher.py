@@ -1,9 +1,13 @@
 """Sets found without labels on real data, above the figures of the plain baselines."""
 
+import json
+
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.special import expit
 
+from core.errors import UserError
 from domains.tables.align.columns import align
 from domains.tables.align.union import outer_union
 from domains.tables.blocking.default import default_blocker
@@ -127,3 +131,67 @@ def test_where_nothing_tells_rows_apart_identical_rows_match():
     assert discover_sets(_matched(table)).tolist() == [0, 0, 1]
     assert discover_sets(_matched(Table.of(pd.DataFrame({"a": ["x"]})))).tolist() == [0]
     assert len(_matched(Table.of(pd.DataFrame({"a": []}, dtype="string")))) == 0
+
+
+@pytest.fixture(scope="module")
+def libraries():
+    sources, truth = load_embedded()
+    table = outer_union(sources, align(sources))
+    entity = truth.set_index(["source", "row"])["entity"]
+    labels = entity.loc[list(zip(table.source.tolist(), table.row.tolist(), strict=True))].to_numpy(np.int64)
+    return table, labels, default_blocker(table).candidates(table)
+
+
+def test_a_saved_matcher_says_the_same(libraries, tmp_path):
+    table, _, candidates = libraries
+    matcher = LikelihoodMatcher().fit(table, candidates)
+    matcher.save(tmp_path / "matcher.json")
+    again = LikelihoodMatcher.load(tmp_path / "matcher.json")
+    assert again.settings == matcher.settings
+    one, two = matcher.predict(table, candidates), again.predict(table, candidates)
+    assert [x.tolist() for x in (one.left, one.right, one.weight)] == [
+        x.tolist() for x in (two.left, two.right, two.weight)
+    ]
+    odds = again.explain(table)
+    for at in range(0, len(one), 37):
+        parts = odds.of(int(one.left[at]), int(one.right[at]))
+        assert expit(sum(parts.values())) == pytest.approx(one.weight[at], abs=1e-5)
+
+
+def test_a_matcher_that_learned_nothing_says_so(libraries, tmp_path):
+    table, _, candidates = libraries
+    for use in (
+        lambda m: m.predict(table, candidates),
+        lambda m: m.explain(table),
+        lambda m: m.save(tmp_path / "m.json"),
+    ):
+        with pytest.raises(UserError, match="call fit"):
+            use(LikelihoodMatcher())
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    "spoil", [lambda c: c.pop("share"), lambda c: c["names"].pop(), lambda c: c["settings"].update(rounds=-1)]
+)
+def test_a_damaged_matcher_is_refused(libraries, tmp_path, spoil):
+    table, _, candidates = libraries
+    path = tmp_path / "matcher.json"
+    LikelihoodMatcher().fit(table, candidates).save(path)
+    content = json.loads(path.read_text())
+    spoil(content)
+    path.write_text(json.dumps(content))
+    with pytest.raises(UserError, match=r"matcher\.json cannot be read as a matcher"):
+        LikelihoodMatcher.load(path)
+
+
+def test_single_right_answers_do_no_harm(libraries):
+    """A "no" about a pair that looks alike once moved everything else."""
+    table, labels, candidates = libraries
+    graph = LikelihoodMatcher().fit(table, candidates).predict(table, candidates)
+    before = pairwise(labels, discover_sets(graph)).f1
+    different = labels[graph.left] != labels[graph.right]
+    alike = np.argsort(-np.where(different, graph.weight, 0), kind="stable")[:8]
+    for at in alike.tolist():
+        told = (graph.left[[at]], graph.right[[at]], np.zeros(1))
+        learned = LikelihoodMatcher().fit(table, candidates, told).predict(table, candidates)
+        assert pairwise(labels, discover_sets(learned)).f1 >= before - 0.002

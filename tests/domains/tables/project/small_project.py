@@ -9,7 +9,6 @@ from domains.tables.blocking.pairs import Candidates
 from domains.tables.matching.likelihood_matcher import LikelihoodMatcher
 from domains.tables.project.folder import Project
 from domains.tables.project.freshness import made_from_now
-from domains.tables.project.matcher_file import save_matcher
 from domains.tables.project.results import write_result
 from domains.tables.project.steps.align import align
 from domains.tables.project.steps.cluster import cluster
@@ -59,7 +58,7 @@ def give_pairs(project: Project, count: int, pairs: dict[tuple[int, int], float]
         facts["pairs"] = len(graph)
     with write_result(project.step_path("match"), "match", made_from_now(project, "match"), 0, 0.0) as (folder, facts):
         save_graph(folder, graph)
-        save_matcher(folder, LikelihoodMatcher().fit(table, Candidates(count, graph.left, graph.right)))
+        LikelihoodMatcher().fit(table, Candidates(count, graph.left, graph.right)).save(folder / "matcher.json")
         facts["threshold"] = 0.5
 
 

@@ -10,10 +10,10 @@ import pytest
 from core.cli.domain import run_command
 from core.errors import UserError
 from domains.tables.data.embedded import load as embedded
+from domains.tables.matching.likelihood_matcher import LikelihoodMatcher
 from domains.tables.project.command_list import PROJECT_COMMANDS
 from domains.tables.project.decisions import new_decision
 from domains.tables.project.folder import Project
-from domains.tables.project.matcher_file import PairOdds, load_matcher
 from domains.tables.project.steps.apply import apply
 from domains.tables.project.steps.evaluate import evaluate
 from domains.tables.project.steps.explain import explain
@@ -106,9 +106,9 @@ def test_export_refuses_a_file_as_its_folder(finished, tmp_path):
 
 
 def test_matcher_comes_back_and_its_odds_add_up_to_the_probability(finished):
-    matcher = load_matcher(finished.file("match", "matcher.json"))
+    matcher = LikelihoodMatcher.load(finished.file("match", "matcher.json"))
     table, graph = load_table(finished), load_graph(finished)
-    odds = PairOdds(matcher, table)
+    odds = matcher.explain(table)
     for at in range(0, len(graph), 97):
         parts = odds.of(int(graph.left[at]), int(graph.right[at]))
         assert 1 / (1 + 2.718281828459045 ** -sum(parts.values())) == pytest.approx(graph.weight[at], abs=1e-5)
@@ -118,7 +118,7 @@ def test_damaged_matcher(project):
     path = project.file("match", "matcher.json")
     path.write_text("{}")
     with pytest.raises(UserError, match="run match again"):
-        load_matcher(path)
+        LikelihoodMatcher.load(path)
 
 
 def test_answers_are_learned_from(project):

@@ -1,0 +1,91 @@
+"""Log odds of pairs under what was learned, and what each attribute adds to them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from domains.tables.blocking.pairs import Candidates
+from domains.tables.data.table import Table
+from domains.tables.matching.attributes import Attribute
+from domains.tables.matching.compare import compare
+from domains.tables.matching.elsewhere import mark_elsewhere
+from domains.tables.matching.learned import Learned
+from domains.tables.matching.likelihood import Likelihood, evidence
+
+__all__ = ["PairOdds", "pair_groups", "pair_odds", "source_codes"]
+
+_WINDOW = -12.0
+"""Values elsewhere are looked for where the log odds are not below this: it is the dear part."""
+
+
+def pair_odds(
+    likelihood: Likelihood, source: NDArray[np.int64], attributes: Sequence[Attribute], pairs: Candidates
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """``(p,)`` log odds of a match before attributes are weighed anew, and ``(p, m)`` what each attribute adds.
+
+    Args:
+        likelihood: what was learned of the attributes.
+        source: ``(n,)`` number of the source of each row.
+        attributes: of the table, m of them.
+        pairs: p pairs of rows.
+    """
+    compared = compare(attributes, pairs.left, pairs.right)
+    prior = likelihood.prior[pair_groups(source, pairs.left, pairs.right)[0]]
+    odds = prior + evidence(compared, likelihood).sum(axis=1)
+    mark_elsewhere(compared, attributes, pairs.left, pairs.right, odds > _WINDOW)
+    found = evidence(compared, likelihood)
+    return prior + found.sum(axis=1), found
+
+
+def source_codes(table: Table) -> NDArray[np.int64]:
+    """``(n,)`` number of the source of each row."""
+    return np.unique(table.source.astype(str), return_inverse=True)[1].reshape(-1).astype(np.int64)
+
+
+def pair_groups(
+    source: NDArray[np.int64], left: NDArray[np.int64], right: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """0 for pairs within a source, 1 across sources; and how many pairs of rows there are of each.
+
+    Args:
+        source: ``(n,)`` number of the source of each row.
+        left: one row of each pair.
+        right: the other row.
+    """
+    size = np.bincount(source).astype(float)
+    n = float(len(source))
+    within = float((size * (size - 1)).sum()) / 2
+    return (source[left] != source[right]).astype(np.int64), np.array([within, n * (n - 1) / 2 - within])
+
+
+class PairOdds:
+    """How much each attribute of a pair speaks for or against a match.
+
+    Args:
+        learned: by a matcher.
+        table: the rows; how rare their values are is counted once, here.
+    """
+
+    def __init__(self, learned: Learned, table: Table) -> None:
+        self._learned, self._count = learned, len(table)
+        self._source = source_codes(table)
+        self._attributes = [Attribute.of(name, table.frame[name]) for name in learned.names if name in table.frame]
+
+    def of(self, a: int, b: int) -> dict[str, float]:
+        """Natural logarithm of the odds that each attribute adds, and under "" what is there before any is compared.
+
+        Their sum is the logarithm of the odds of a match.
+
+        Args:
+            a: one row.
+            b: the other.
+        """
+        pair = Candidates.of(self._count, np.array([a]), np.array([b]))
+        odds, found = pair_odds(self._learned.likelihood, self._source, self._attributes, pair)
+        shift = self._learned.shift
+        parts: NDArray[np.float64] = found[0] * (1 + shift[:-1])
+        start = float(odds[0] - found[0].sum() + shift[-1])
+        return {"": start, **{one.name: float(part) for one, part in zip(self._attributes, parts, strict=True)}}
