@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
-__all__ = ["OperationError", "UserError", "unknown_name"]
+__all__ = ["LimitError", "OperationError", "UserError", "unknown_name"]
 
 
 class UserError(ValueError):
@@ -13,6 +13,13 @@ class UserError(ValueError):
 
     The message names the file, row or flag, says what is allowed and what to do. It subclasses
     ``ValueError``, so library code may catch it without knowing this package.
+    """
+
+
+class LimitError(UserError):
+    """Work was not begun because it would go beyond a limit that its owner set, or has to be allowed first.
+
+    The message says what it would cost and how to go on; the command prints it and exits with 3.
     """
 
 

@@ -10,6 +10,7 @@ QUICK: Mapping[str, str] = {"libraries": f"{_B}.libraries:library_records"}
 PARTS: Mapping[str, str] = {
     "matching": f"{_B}.matching:matching_records",
     "review": f"{_B}.reviewed:review_records",
+    "thresholds": f"{_B}.thresholds:threshold_records",
     "sets": f"{_B}.sets:set_records",
     "one per source": f"{_B}.sets:one_per_source_records",
     "pairs": f"{_B}.pair_sets:pair_records",

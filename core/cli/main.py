@@ -5,7 +5,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from core.errors import OperationError, UserError, unknown_name
+from core.errors import LimitError, OperationError, UserError, unknown_name
 from core.plugins import benchmarks, domains
 
 __all__ = ["main"]
@@ -20,7 +20,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: words after ``counterpoint``; None takes those of the process.
 
     Returns:
-        0 done, 1 failed, 2 the input is wrong, 130 interrupted.
+        0 done, 1 failed, 2 the input is wrong, 3 stopped on a limit, 130 interrupted.
     """
     words = list(sys.argv[1:] if argv is None else argv)
     debug = "--debug" in words
@@ -31,7 +31,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _dispatch(words)
     except UserError as error:
         _fail(str(error), debug, error)
-        return 2
+        return 3 if isinstance(error, LimitError) else 2
     except OperationError as error:
         _fail(str(error), debug, error)
         return 1

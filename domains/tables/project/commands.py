@@ -94,7 +94,7 @@ def block_command(project: str, *, yes: bool = False, engine: str = "local", jso
 
     Args:
         project: folder of the project
-        yes: go on above the limit block.most_pairs of project.yaml
+        yes: go on above the limits block.most_pairs and block.most_mib of project.yaml
         engine: where pairs are found: local, ray, or ray:ADDRESS of a cluster
         json_: print one JSON object
     """

@@ -60,17 +60,21 @@ class BlockSettings:
         method: name in `domains.tables.blocking.default.BLOCKERS`.
         neighbours: each row is compared with so many nearest rows, and with those whose neighbour it is.
         most_pairs: the step stops, and says so, where there would be more.
+        most_mib: the same for the memory that comparing the pairs takes, in MiB; 0 for no limit. The rows themselves,
+            about as large as their text, come on top.
     """
 
     method: str = "auto"
     neighbours: int = 10
     most_pairs: int = 50_000_000
+    most_mib: int = 0
 
     def __post_init__(self) -> None:
         if self.method not in BLOCKERS:
             raise unknown_name("way to find pairs", self.method, BLOCKERS)
         check_at_least("neighbours", self.neighbours, 1)
         check_at_least("most_pairs", self.most_pairs, 1)
+        check_at_least("most_mib", self.most_mib, 0)
 
 
 @dataclass(frozen=True)
@@ -146,6 +150,7 @@ _HEADER = """\
 # block.method: how pairs are found: auto, nearest_rows, shared_values, token_index, minhash or all.
 # block.neighbours: rows that each row is compared with by nearest_rows; more find more, and take longer.
 # block.most_pairs: the step stops where more pairs would have to be compared.
+# block.most_mib: the step stops where comparing the pairs would take more memory; 0 for no limit.
 # cluster.threshold: the least probability, 0 to 1; -1 takes the one that the matcher suggests.
 # resolve.rules: a rule for a column, e.g.  {phone: majority, name: longest}
 # resolve.llm: the language model of columns with the rule llm; without a server nothing leaves this machine.

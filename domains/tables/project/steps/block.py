@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
+import math
 from time import perf_counter
 
 import numpy as np
 import pandas as pd
 
-from core.errors import UserError
+from core.errors import LimitError
 from domains.tables.blocking.default import blocker_of
 from domains.tables.blocking.pairs import Candidates
 from domains.tables.blocking.recall import expected_recall
@@ -29,7 +30,7 @@ def block(project: Project, *, yes: bool = False, engine: Engine = LOCAL) -> Ste
 
     Args:
         project: after `align`.
-        yes: go on above ``block.most_pairs`` of ``project.yaml``.
+        yes: go on above ``block.most_pairs`` and ``block.most_mib`` of ``project.yaml``.
         engine: where blocks of rows are looked at.
 
     Returns:
@@ -37,7 +38,8 @@ def block(project: Project, *, yes: bool = False, engine: Engine = LOCAL) -> Ste
         busiest row, the bytes that matching will need for them, and the share of made duplicates that were found.
 
     Raises:
-        UserError: more pairs than ``block.most_pairs``, or an earlier step has to be run first.
+        UserError: an earlier step has to be run first.
+        LimitError: more pairs than ``block.most_pairs``, or more memory than ``block.most_mib``.
     """
     require(project, "block")
     start = perf_counter()
@@ -45,13 +47,15 @@ def block(project: Project, *, yes: bool = False, engine: Engine = LOCAL) -> Ste
     table = load_table(project)
     blocker = blocker_of(settings.method, table, settings.neighbours)
     most = blocker.most_pairs(table)
-    cost = f"at most {most:,} pairs of {len(table):,} rows, about {most * _pair_bytes(table) / 2**20:,.0f} MiB"
-    if most > settings.most_pairs and not yes:
-        raise UserError(
-            f"stopped on limit: {cost}, more than block.most_pairs ({settings.most_pairs:,}) of "
-            f"{project.settings_path}; lower block.neighbours, take another block.method, raise block.most_pairs, or "
-            "go on with --yes"
-        )
+    mib = most * _pair_bytes(table) / 2**20
+    cost = f"at most {most:,} pairs of {len(table):,} rows, about {mib:,.0f} MiB"
+    limits = (("most_pairs", most, settings.most_pairs), ("most_mib", mib, settings.most_mib or math.inf))
+    for name, needed, allowed in limits:
+        if needed > allowed and not yes:
+            raise LimitError(
+                f"stopped on limit: {cost}, more than block.{name} ({allowed:,}) of {project.settings_path}; lower "
+                f"block.neighbours, take another block.method, raise block.{name}, or go on with --yes"
+            )
     _log.info("block: %s", cost)
     found = blocker.candidates(table, engine)
     lines = len(project.decisions.read()[0])

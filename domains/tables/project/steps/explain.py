@@ -160,7 +160,19 @@ def _sentence(
         sure = "The pair has no probability: blocking did not propose it, or it came out below 0.01"
     else:
         side = "at or above" if probability >= threshold else "below"
-        sure = f"The probability is {probability:.2f}, {side} the threshold of {threshold:.2f}"
+        sure = f"The probability is {_told_apart(probability, threshold)}, {side} the threshold of {threshold:.2f}"
     end = "they are in one set" if together else "they are in different sets"
     told = f" A person said {said}." if said else ""
     return f"Evidence: {evidence}. {sure}; {end}.{told}"
+
+
+def _told_apart(probability: float, threshold: float) -> str:
+    """The probability with two digits, or as many as it takes to see on which side of the threshold it is.
+
+    >>> _told_apart(0.4967, 0.5), _told_apart(0.7, 0.5), _told_apart(0.5, 0.5)
+    ('0.497', '0.70', '0.50')
+    """
+    digits = 2
+    while round(probability, digits) == round(threshold, digits) and probability != threshold and digits < 6:
+        digits += 1
+    return f"{probability:.{digits}f}"

@@ -10,7 +10,7 @@ from time import perf_counter
 import numpy as np
 from numpy.typing import NDArray
 
-from core.errors import UserError
+from core.errors import LimitError, UserError
 from domains.tables.conflicts.in_context.resolver import InContext
 from domains.tables.conflicts.problem import problem_of
 from domains.tables.conflicts.resolution import Resolution
@@ -234,8 +234,8 @@ def resolve(project: Project, *, yes: bool = False) -> StepRecord:
         The record; ``facts`` has the number of entities and conflicts, how many were left open, and the rules.
 
     Raises:
-        UserError: an earlier step has to be run first, a rule is unknown, or something would leave this machine and
-            ``yes`` was not said.
+        UserError: an earlier step has to be run first, or a rule is unknown.
+        LimitError: something would leave this machine and ``yes`` was not said.
         OperationError: a language model cannot be reached.
     """
     start = perf_counter()
@@ -244,7 +244,7 @@ def resolve(project: Project, *, yes: bool = False) -> StepRecord:
     if settings.llm.remote and not yes:
         cost = now.cost()
         if cost.requests:
-            raise UserError(
+            raise LimitError(
                 f"{cost.requests:,} prompts of about {cost.tokens:,} tokens would be sent to {settings.llm.server}; "
                 "see them with --preview FILE, hide columns with resolve.llm.redact, and go on with --yes"
             )

@@ -8,7 +8,8 @@ import pandas as pd
 import pytest
 
 from core.cli.domain import run_command
-from core.errors import UserError
+from core.cli.main import main
+from core.errors import LimitError, UserError
 from domains.tables.data.embedded import load as embedded
 from domains.tables.matching.likelihood_matcher import LikelihoodMatcher
 from domains.tables.project.command_list import PROJECT_COMMANDS
@@ -192,11 +193,16 @@ def test_report_needs_nothing_else(finished, tmp_path):
         report(finished, tmp_path / "r.pdf")
 
 
-def test_block_stops_on_its_limit(project, capsys):
-    text = project.settings_path.read_text().replace("most_pairs: 50000000", "most_pairs: 100")
+@pytest.mark.parametrize("limit", [("most_pairs: 50000000", "most_pairs: 100"), ("most_mib: 0", "most_mib: 1")])
+def test_block_stops_on_its_limit(project, capsys, limit):
+    wide = load_table(project)
+    assert 2_790 * (20 + 8 * len(wide.columns)) < 2**20  # a limit of 1 MiB needs more pairs
+    text = project.settings_path.read_text().replace(*limit).replace("neighbours: 10", "neighbours: 100")
     project.settings_path.write_text(text)
-    with pytest.raises(UserError, match="stopped on limit: at most 2,790 pairs of 279 rows"):
+    with pytest.raises(LimitError, match=f"stopped on limit: at most 27,900 pairs of 279 rows.*block.{limit[0][:8]}"):
         run(capsys, "block", str(project.path))
+    assert main(["tables", "block", str(project.path)]) == 3
+    assert "stopped on limit" in capsys.readouterr().err
     assert "pairs of 279 rows" in run(capsys, "block", str(project.path), "--yes")
 
 
