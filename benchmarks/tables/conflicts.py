@@ -47,6 +47,7 @@ RULES: Mapping[str, tuple[Rule, Role]] = {
     "majority": (Majority(), "baseline"),
     "longest": (Longest(), "baseline"),
     "TruthFinder": (SourceReliability(TruthFinder()), "baseline"),
+    "TruthFinder, damping .1": (SourceReliability(TruthFinder(damping=0.1)), "baseline"),
     "Accu, 10 false values, no copies": (SourceReliability(Accu(false_values=10, least_shared=0)), "baseline"),
     "Accu without shared votes": (SourceReliability(Accu(least_shared=0)), "ablation"),
     "Accu by attribute": (SourceReliability(Accu(by_attribute=True)), "ablation"),

@@ -36,7 +36,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         _fail(str(error), debug, error)
         return 1
     except KeyboardInterrupt:
-        print("interrupted; the same command with --resume continues from the last checkpoint", file=sys.stderr)
+        print("interrupted; what was finished is kept: run it again (training goes on with --resume)", file=sys.stderr)
         return 130
     except BrokenPipeError:  # `counterpoint ... | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

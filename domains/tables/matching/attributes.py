@@ -46,6 +46,7 @@ class Attribute:
         total: rows of the whole table with any value.
         agreement: probability that two random rows of the whole table with values have the same one, at least one in
             ``total``.
+        whole: whether it is the whole row, which is compared only where a value stands in one of two rows alone.
     """
 
     name: str
@@ -54,6 +55,7 @@ class Attribute:
     count: NDArray[np.int64]
     total: int
     agreement: float
+    whole: bool = False
 
     @classmethod
     def of(cls, name: str, column: pd.Series) -> Attribute:
@@ -85,7 +87,7 @@ class Attribute:
         used, found = np.unique(code[code >= 0], return_inverse=True)
         short = np.full(len(code), -1, dtype=np.int32)
         short[code >= 0] = found
-        return Attribute(self.name, short, self.values[used], self.count[used], self.total, self.agreement)
+        return Attribute(self.name, short, self.values[used], self.count[used], self.total, self.agreement, self.whole)
 
     @property
     def present(self) -> NDArray[np.bool_]:
@@ -98,12 +100,17 @@ class Attribute:
         return self.count / max(1, self.total)
 
     @cached_property
+    def words(self) -> float:
+        """Mean number of words of the distinct values; 0 where there are none."""
+        if not len(self.values):
+            return 0.0
+        words = np.fromiter((value.count(" ") + 1 for value in self.values), dtype=np.int64, count=len(self.values))
+        return float(np.average(words))
+
+    @property
     def is_text(self) -> bool:
         """Whether values are of several words."""
-        if not len(self.values):
-            return False
-        words = np.fromiter((value.count(" ") + 1 for value in self.values), dtype=np.int64, count=len(self.values))
-        return float(np.average(words)) >= LONG
+        return self.words >= LONG
 
     @cached_property
     def grams(self) -> Grams:

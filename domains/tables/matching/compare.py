@@ -60,7 +60,8 @@ def compare(attributes: Sequence[Attribute], left: NDArray[np.integer], right: N
     """Compare pairs of rows; each distinct pair of values is looked at once per block.
 
     Values of one word are compared by the normalised indel similarity, longer ones by the cosine of their q-grams
-    (TF-IDF within the attribute). `ELSEWHERE` is not looked for; see `domains.tables.matching.elsewhere`.
+    (TF-IDF within the attribute). The whole row, if it is among the attributes, is compared only where a value stands
+    in one of the two rows alone. `ELSEWHERE` is not looked for; see `domains.tables.matching.elsewhere`.
 
     Args:
         attributes: of the table.
@@ -71,20 +72,35 @@ def compare(attributes: Sequence[Attribute], left: NDArray[np.integer], right: N
     rarity = np.zeros(level.shape, dtype=np.float32)
     for start in range(0, len(left), _BLOCK):
         block = slice(start, start + _BLOCK)
+        a, b = left[block], right[block]
         for column, attribute in enumerate(attributes):
-            _compare_one(attribute, left[block], right[block], level[block, column], rarity[block, column])
+            pairs = _one_sided(attributes, a, b) if attribute.whole else np.arange(len(a))
+            _compare_one(attribute, a, b, pairs, level[block, column], rarity[block, column])
     return Comparison(level, rarity)
+
+
+def _one_sided(
+    attributes: Sequence[Attribute], left: NDArray[np.integer], right: NDArray[np.integer]
+) -> NDArray[np.int64]:
+    """Pairs of which one row has a value that the other lacks."""
+    found = np.zeros(len(left), dtype=np.bool_)
+    for attribute in attributes:
+        if not attribute.whole:
+            found |= attribute.present[left] != attribute.present[right]
+    return np.flatnonzero(found)
 
 
 def _compare_one(
     attribute: Attribute,
     left: NDArray[np.integer],
     right: NDArray[np.integer],
+    pairs: NDArray[np.int64],
     level: NDArray[np.int8],
     rarity: NDArray[np.float32],
 ) -> None:
+    """Fill in level and rarity of some pairs."""
     a, b = attribute.code[left].astype(np.int64), attribute.code[right].astype(np.int64)
-    both = np.flatnonzero((a >= 0) & (b >= 0))
+    both = pairs[(a[pairs] >= 0) & (b[pairs] >= 0)]
     if not len(both):
         return
     low, high = np.minimum(a[both], b[both]), np.maximum(a[both], b[both])

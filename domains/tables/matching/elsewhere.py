@@ -40,7 +40,9 @@ def mark_elsewhere(
         right: ``(p,)`` rows.
         where: ``(p,)`` pairs to look at; None looks at all.
     """
-    unlike = ((comparison.level != MISSING) & (comparison.level < _UNLIKE)).any(axis=1)
+    attributes = [attribute for attribute in attributes if not attribute.whole]  # the whole row is the last one
+    known = comparison.level[:, : len(attributes)]
+    unlike = ((known != MISSING) & (known < _UNLIKE)).any(axis=1)
     pairs = np.flatnonzero(unlike if where is None else unlike & where)
     for start in range(0, len(pairs), _BLOCK):
         block = pairs[start : start + _BLOCK]

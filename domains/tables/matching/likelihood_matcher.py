@@ -19,7 +19,7 @@ from domains.tables.blocking.identical import row_groups
 from domains.tables.blocking.pairs import Candidates
 from domains.tables.data.table import Table
 from domains.tables.engine import LOCAL, Engine
-from domains.tables.matching.attributes import Attribute, attributes_of
+from domains.tables.matching.attributes import Attribute
 from domains.tables.matching.calibrate import fit_shift
 from domains.tables.matching.closing import chained_pairs
 from domains.tables.matching.compare import LEVELS, Comparison, compare
@@ -28,6 +28,7 @@ from domains.tables.matching.learned import Learned
 from domains.tables.matching.likelihood import Likelihood, fit_likelihood, random_chances
 from domains.tables.matching.odds import PairOdds, pair_groups, pair_odds, source_codes
 from domains.tables.matching.sample import learning_pairs
+from domains.tables.matching.whole_row import known_attributes, matched_attributes
 from domains.tables.sets.discover import discover_sets
 from domains.tables.sets.graph import PairGraph
 
@@ -168,7 +169,7 @@ class LikelihoodMatcher:
             labels: known pairs.
         """
         settings = self.settings
-        attributes = attributes_of(table)
+        attributes = matched_attributes(table)
         draw = np.random.default_rng(settings.seed)
         names = tuple(attribute.name for attribute in attributes)
         source = source_codes(table)
@@ -270,8 +271,7 @@ class LikelihoodMatcher:
         )
 
     def _rows(self, table: Table) -> _Rows:
-        attributes = [Attribute.of(name, table.frame[name]) for name in self.learned.names if name in table.frame]
-        return _Rows(attributes, source_codes(table), row_groups(table))
+        return _Rows(known_attributes(self.learned.names, table), source_codes(table), row_groups(table))
 
     def _predict(self, rows: _Rows, candidates: Candidates, engine: Engine) -> PairGraph:
         count = candidates.count

@@ -14,6 +14,7 @@ from domains.tables.matching.compare import compare
 from domains.tables.matching.elsewhere import mark_elsewhere
 from domains.tables.matching.learned import Learned
 from domains.tables.matching.likelihood import Likelihood, evidence
+from domains.tables.matching.whole_row import known_attributes
 
 __all__ = ["PairOdds", "pair_groups", "pair_odds", "source_codes"]
 
@@ -72,7 +73,7 @@ class PairOdds:
     def __init__(self, learned: Learned, table: Table) -> None:
         self._learned, self._count = learned, len(table)
         self._source = source_codes(table)
-        self._attributes = [Attribute.of(name, table.frame[name]) for name in learned.names if name in table.frame]
+        self._attributes = known_attributes(learned.names, table)
 
     def of(self, a: int, b: int) -> dict[str, float]:
         """Natural logarithm of the odds that each attribute adds, and under "" what is there before any is compared.

@@ -12,8 +12,11 @@ from rapidfuzz.distance import Indel
 
 from domains.tables.conflicts.comparable import comparable
 from domains.tables.data.table import Table
+from domains.tables.matching.whole_row import WHOLE_ROW
 
 __all__ = ["AttributeEvidence", "attribute_evidence", "similarity_vector", "unlikeness"]
+
+_AS_A_WHOLE = "compared as one text: a value may stand in another column"
 
 
 @dataclass(frozen=True)
@@ -44,6 +47,8 @@ def attribute_evidence(
 ) -> list[AttributeEvidence]:
     """Compare two rows; attributes that both rows lack are left out.
 
+    Where the matcher compared the rows as a whole too, that is the last one, without values of its own.
+
     Args:
         table: the rows.
         a: position of one.
@@ -62,6 +67,8 @@ def attribute_evidence(
             continue
         similarity = _similarity(left, right) if left is not None and right is not None else None
         result.append(AttributeEvidence(name, left, right, similarity, _words(left, right, similarity), odds.get(name)))
+    if odds.get(WHOLE_ROW) and WHOLE_ROW not in table.frame:
+        result.append(AttributeEvidence(WHOLE_ROW, None, None, None, _AS_A_WHOLE, odds[WHOLE_ROW]))
     return result
 
 

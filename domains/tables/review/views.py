@@ -103,6 +103,7 @@ def pair(session: ReviewSession, a: int, b: int) -> dict[str, Any]:
         "attributes": [_attribute(one) for one in evidence],
         "strongest": max([1.0, *(abs(one) for one in odds.values())]),
         "before": odds[""],
+        "columns": sum(one.left is not None or one.right is not None for one in evidence),
         "support": sum(one.similarity is not None for one in evidence),
         "answer": session.decided.answered.get(key),
         "similar": _similar(session, a, b),
