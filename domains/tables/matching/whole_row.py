@@ -28,8 +28,8 @@ def matched_attributes(table: Table) -> list[Attribute]:
     Args:
         table: any table.
 
-    >>> table = Table.of(pd.DataFrame({"title": ["On the electrodynamics of moving bodies", "Relativity"],
-    ...                                "year": ["1905", None]}))
+    >>> titles = ["On the electrodynamics of moving bodies", "Relativity, the special and general theory"]
+    >>> table = Table.of(pd.DataFrame({"title": titles, "year": ["1905", "1916"]}))
     >>> [one.name for one in matched_attributes(table)]
     ['title', 'year', 'the whole row']
     """
