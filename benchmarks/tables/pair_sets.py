@@ -12,6 +12,7 @@ from benchmarks.tables.pair_systems import (
     MATCHER,
     NO_ADVERSARY,
     TFIDF,
+    TOOL,
     TRAINED,
     VALUES,
     role,
@@ -54,7 +55,7 @@ def pair_plan(seeds: int | None) -> list[Cell]:
     for seed in range(3 if seeds is None else seeds):
         for dataset in SETS:
             systems = [TFIDF] if seed == 0 else []
-            systems += [EVEN_ODDS, MATCHER, MATCHER_ALL_LABELS]
+            systems += [TOOL, EVEN_ODDS, MATCHER, MATCHER_ALL_LABELS]
             if seed == 0 or dataset in _ABLATED:
                 systems += list(TRAINED)
             if dataset in _ABLATED:

@@ -13,6 +13,7 @@ from scipy.sparse import csr_array
 from scipy.special import logit
 from sklearn.feature_extraction.text import TfidfVectorizer
 
+from benchmarks.tables.ours import found_sets
 from benchmarks.tables.plain_rivals import row_texts
 from benchmarks.tables.published import ALL_LABELS, MATCHER_ALL_LABELS, NO_LABELS
 from benchmarks.tables.records import Scored
@@ -26,7 +27,18 @@ from domains.tables.matching.likelihood_matcher import LikelihoodMatcher, MatchS
 from domains.tables.score import best_threshold, evaluate_pairs
 from domains.tables.task import TableTask
 
-__all__ = ["ABLATIONS", "EVEN_ODDS", "MATCHER", "NO_ADVERSARY", "TFIDF", "TRAINED", "VALUES", "role", "run_on_pairs"]
+__all__ = [
+    "ABLATIONS",
+    "EVEN_ODDS",
+    "MATCHER",
+    "NO_ADVERSARY",
+    "TFIDF",
+    "TOOL",
+    "TRAINED",
+    "VALUES",
+    "role",
+    "run_on_pairs",
+]
 
 _Scores = Callable[[NDArray[np.int64], NDArray[np.int64]], NDArray[np.float64]]
 
@@ -34,6 +46,8 @@ TFIDF = "TF-IDF cosine"
 VALUES = "mean cosine of the values"
 EVEN_ODDS = "the matcher, no labels, even odds"
 MATCHER = "the matcher, no labels"
+TOOL = "the tool, no labels, in one set"
+"""As a person gets it: all rows, its own blocking and threshold; a pair is found if its rows are in one set."""
 NO_ADVERSARY = "SSACL, no adversary"
 TRAINED: Mapping[str, tuple[str, Mapping[str, Any], float]] = {
     VALUES: ("value_contrast", {}, 0.0),
@@ -70,6 +84,9 @@ def run_on_pairs(system: str, data: TrainingSet, name: str, seed: int) -> Scored
     """
     if system == TFIDF:
         return _named(evaluate_pairs(data, _cosine(data))), {}
+    if system == TOOL:
+        sets = found_sets(data.table, seed)
+        return _named(evaluate_pairs(data, lambda a, b: (sets[a] == sets[b]).astype(np.float64), at=0.5)), {}
     if system == EVEN_ODDS:
         return _named(evaluate_pairs(data, _matched(data, seed), at=0.0)), {"threshold": 0.5}
     if system == MATCHER:

@@ -70,7 +70,7 @@ def best_threshold(label: NDArray[np.floating], score: NDArray[np.float64]) -> f
         label: ``(p,)`` 1 for the same thing, 0 for different ones.
         score: ``(p,)``; NaN, where nothing is known.
 
-    >>> best_threshold(np.array([1, 1, 0]), np.array([0.9, 0.4, 0.1]))
+    >>> best_threshold(np.array([1.0, 1.0, 0.0]), np.array([0.9, 0.4, 0.1]))
     0.4
     """
     known = np.unique(score[~np.isnan(score)])

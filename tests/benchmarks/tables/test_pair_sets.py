@@ -7,7 +7,17 @@ import pytest
 from benchmarks.tables import pair_systems
 from benchmarks.tables.noise import MIXES, noisy
 from benchmarks.tables.pair_sets import SETS, noise_plan, pair_plan
-from benchmarks.tables.pair_systems import ABLATIONS, EVEN_ODDS, MATCHER, TFIDF, TRAINED, VALUES, role, run_on_pairs
+from benchmarks.tables.pair_systems import (
+    ABLATIONS,
+    EVEN_ODDS,
+    MATCHER,
+    TFIDF,
+    TOOL,
+    TRAINED,
+    VALUES,
+    role,
+    run_on_pairs,
+)
 from benchmarks.tables.published import ALL_LABELS, MATCHER_ALL_LABELS, NO_LABELS, PUBLISHED
 from core.training import resolve_settings
 from domains.tables import METHODS
@@ -73,7 +83,7 @@ def test_noise_has_its_shares(mix):
     assert clean.table.frame["name"].tolist() == names
 
 
-@pytest.mark.parametrize("system", [TFIDF, EVEN_ODDS, MATCHER, MATCHER_ALL_LABELS])
+@pytest.mark.parametrize("system", [TFIDF, TOOL, EVEN_ODDS, MATCHER, MATCHER_ALL_LABELS])
 def test_rows_without_training_are_better_than_chance(data, system):
     scores, _ = run_on_pairs(system, data, "persons", 0)
     assert scores["average precision"] > 0.9
