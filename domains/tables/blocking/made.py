@@ -38,7 +38,9 @@ def with_made_duplicates(table: Table, made: int, draw: np.random.Generator) -> 
         there = np.flatnonzero(column.notna().to_numpy())
         again = there[draw.random(len(there)) < _CHANGED]
         if len(again):
+            column = column.copy()  # a column of a frame cannot be written into
             column.iloc[again] = pd.array(augmenter.values(column.iloc[again].tolist(), draw), dtype="string")
+            changed[name] = column
     lost = draw.random(changed.shape) < _REMOVED
     lost[lost.all(axis=1)] = False  # a row keeps something
     changed = changed.mask(lost)
