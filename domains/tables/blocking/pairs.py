@@ -29,6 +29,12 @@ class Candidates:
         return len(self.left)
 
     @property
+    def key(self) -> NDArray[np.int64]:
+        """``(p,)`` one number for each pair, in ascending order."""
+        found: NDArray[np.int64] = self.left * self.count + self.right
+        return found
+
+    @property
     def reduction(self) -> float:
         """Share of all pairs of rows that need not be compared, in [0, 1]."""
         total = self.count * (self.count - 1) / 2
@@ -58,7 +64,7 @@ class Candidates:
         """
         key = np.empty(0, dtype=np.int64)
         for part in parts:
-            key = np.union1d(key, part.left * count + part.right)
+            key = np.union1d(key, part.key)
         return cls(count, *np.divmod(key, max(1, count)))
 
 

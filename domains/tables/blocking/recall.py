@@ -32,4 +32,4 @@ def expected_recall(table: Table, blocker: Blocker, *, made: int = 500, most: in
         return 1.0
     found = blocker.candidates(joined)
     wanted = rows * len(joined) + np.arange(len(table), len(joined))
-    return float(np.isin(wanted, found.left * len(joined) + found.right).mean())
+    return float(np.isin(wanted, found.key).mean())

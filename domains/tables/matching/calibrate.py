@@ -6,11 +6,28 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit
 
-__all__ = ["fit_shift"]
+__all__ = ["fit_shift", "shifted"]
 
 _PENALTY = 100.0
 _ROUNDS = 50
 _CLIP = 40.0
+
+
+def shifted(
+    start: NDArray[np.float64], evidence: NDArray[np.float64], shift: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """``(p,)`` log odds after `fit_shift`.
+
+    Args:
+        start: ``(p,)`` log odds as they were.
+        evidence: ``(p, m)`` log odds by attribute.
+        shift: ``(m + 1,)`` of the attributes, then of the constant.
+
+    >>> shifted(np.array([1.0]), np.array([[2.0]]), np.array([-0.5, 0.25])).tolist()
+    [0.25]
+    """
+    found: NDArray[np.float64] = start + evidence @ shift[:-1] + shift[-1]
+    return found
 
 
 def fit_shift(

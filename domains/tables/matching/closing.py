@@ -28,5 +28,5 @@ def chained_pairs(candidates: Candidates, likely: NDArray[np.bool_], largest: in
     _, component = connected_components(joined, directed=False)
     left, right = within_blocks(np.arange(n), component, largest)
     found = Candidates.of(n, left, right)
-    fresh = np.setdiff1d(found.left * n + found.right, candidates.left * n + candidates.right, assume_unique=True)
+    fresh = np.setdiff1d(found.key, candidates.key, assume_unique=True)
     return Candidates(n, *np.divmod(fresh, max(1, n)))

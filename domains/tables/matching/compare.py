@@ -74,33 +74,33 @@ def compare(attributes: Sequence[Attribute], left: NDArray[np.integer], right: N
         block = slice(start, start + _BLOCK)
         a, b = left[block], right[block]
         for column, attribute in enumerate(attributes):
-            pairs = _one_sided(attributes, a, b) if attribute.whole else np.arange(len(a))
-            _compare_one(attribute, a, b, pairs, level[block, column], rarity[block, column])
+            told = _one_sided(attributes, a, b) if attribute.whole else None
+            _compare_one(attribute, a, b, told, level[block, column], rarity[block, column])
     return Comparison(level, rarity)
 
 
 def _one_sided(
     attributes: Sequence[Attribute], left: NDArray[np.integer], right: NDArray[np.integer]
-) -> NDArray[np.int64]:
-    """Pairs of which one row has a value that the other lacks."""
+) -> NDArray[np.bool_]:
+    """``(p,)`` whether one row has a value that the other lacks."""
     found = np.zeros(len(left), dtype=np.bool_)
     for attribute in attributes:
         if not attribute.whole:
             found |= attribute.present[left] != attribute.present[right]
-    return np.flatnonzero(found)
+    return found
 
 
 def _compare_one(
     attribute: Attribute,
     left: NDArray[np.integer],
     right: NDArray[np.integer],
-    pairs: NDArray[np.int64],
+    told: NDArray[np.bool_] | None,
     level: NDArray[np.int8],
     rarity: NDArray[np.float32],
 ) -> None:
-    """Fill in level and rarity of some pairs."""
+    """Fill in level and rarity of the pairs told, or of all."""
     a, b = attribute.code[left].astype(np.int64), attribute.code[right].astype(np.int64)
-    both = pairs[(a[pairs] >= 0) & (b[pairs] >= 0)]
+    both = np.flatnonzero((a >= 0) & (b >= 0) if told is None else (a >= 0) & (b >= 0) & told)
     if not len(both):
         return
     low, high = np.minimum(a[both], b[both]), np.maximum(a[both], b[both])

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from domains.tables.matching.calibrate import shifted
 from domains.tables.matching.dependence import Link
 from domains.tables.matching.likelihood import Likelihood
 
@@ -27,6 +28,15 @@ class Learned:
     names: tuple[str, ...]
     likelihood: Likelihood
     shift: NDArray[np.float64]
+
+    def log_odds(self, odds: NDArray[np.float64], found: NDArray[np.float64]) -> NDArray[np.float64]:
+        """``(p,)`` log odds of a match.
+
+        Args:
+            odds: ``(p,)`` before attributes are weighed anew.
+            found: ``(p, m)`` what each attribute adds to them.
+        """
+        return shifted(odds, found, self.shift)
 
     def to_json(self) -> dict[str, Any]:
         """As plain data; floats keep all their digits."""

@@ -20,13 +20,13 @@ from domains.tables.blocking.pairs import Candidates
 from domains.tables.data.table import Table
 from domains.tables.engine import LOCAL, Engine
 from domains.tables.matching.attributes import Attribute
-from domains.tables.matching.calibrate import fit_shift
+from domains.tables.matching.calibrate import fit_shift, shifted
 from domains.tables.matching.closing import chained_pairs
 from domains.tables.matching.compare import LEVELS, Comparison, compare
 from domains.tables.matching.elsewhere import mark_elsewhere
 from domains.tables.matching.learned import Learned
 from domains.tables.matching.likelihood import Likelihood, fit_likelihood, random_chances
-from domains.tables.matching.odds import PairOdds, pair_groups, pair_odds, source_codes
+from domains.tables.matching.odds import PairOdds, group_totals, pair_groups, pair_odds, source_codes
 from domains.tables.matching.sample import learning_pairs
 from domains.tables.matching.whole_row import known_attributes, matched_attributes
 from domains.tables.sets.discover import discover_sets
@@ -174,33 +174,27 @@ class LikelihoodMatcher:
         names = tuple(attribute.name for attribute in attributes)
         source = source_codes(table)
         if not attributes or not len(candidates):
-            groups = pair_groups(source, candidates.left, candidates.right)[1]
             nothing = np.zeros((len(attributes), LEVELS))
-            likelihood = Likelihood(nothing, np.full(len(groups), _HARDLY), np.ones(len(attributes)))
+            likelihood = Likelihood(nothing, np.full(2, _HARDLY), np.ones(len(attributes)))
             self._learned = Learned(names, likelihood, np.zeros(len(names) + 1))
             return self
         random, chances = self._chances(attributes, len(table), draw)
         chosen, share = learning_pairs(candidates, settings.pairs, draw)
-        left, right = candidates.left[chosen], candidates.right[chosen]
+        pairs = Candidates(len(table), candidates.left[chosen], candidates.right[chosen])
         if labels is not None:
-            joined = Candidates.union(
-                len(table), [Candidates(len(table), left, right), Candidates.of(len(table), labels[0], labels[1])]
-            )
-            left, right = joined.left, joined.right
-        compared = compare(attributes, left, right)
-        mark_elsewhere(compared, attributes, left, right)
-        group, total = pair_groups(source, left, right)
+            pairs = Candidates.union(len(table), [pairs, Candidates.of(len(table), labels[0], labels[1])])
+        compared = compare(attributes, pairs.left, pairs.right)
+        mark_elsewhere(compared, attributes, pairs.left, pairs.right)
         likelihood = fit_likelihood(
             compared,
             chances,
-            group,
-            total * share,
+            pair_groups(source, pairs),
+            group_totals(source) * share,
             random,
             len(table),
             len(table) * share,
-            _known(len(table), left, right, labels),
+            _known(pairs, labels),
         )
-        pairs = Candidates(len(table), left, right)
         self._learned = Learned(names, likelihood, self._calibrate(likelihood, source, attributes, pairs, labels))
         return self
 
@@ -226,12 +220,14 @@ class LikelihoodMatcher:
         """Weigh attributes anew by sets, rounds of it; chained pairs join the candidates first."""
         settings = self.settings
         shift = np.zeros(len(attributes) + 1)
-        odds, _ = pair_odds(likelihood, source, attributes, candidates)
-        if settings.close:
-            chained = chained_pairs(candidates, odds > 0, settings.close)
-            candidates = Candidates.union(candidates.count, [candidates, chained])
         start, found = pair_odds(likelihood, source, attributes, candidates)
-        known = _known(candidates.count, candidates.left, candidates.right, labels)
+        if settings.close:
+            chained = chained_pairs(candidates, start > 0, settings.close)
+            order = np.argsort(np.concatenate([candidates.key, chained.key]), kind="stable")
+            both = zip((start, found), pair_odds(likelihood, source, attributes, chained), strict=True)
+            start, found = (np.concatenate(parts)[order] for parts in both)
+            candidates = Candidates.union(candidates.count, [candidates, chained])
+        known = _known(candidates, labels)
         told = ~np.isnan(known)
         importance = np.where(told, _weight_of_label(int(told.sum()), len(candidates)), 1.0)
         must, cannot = (_pairs(candidates, told & (known == value)) for value in (1, 0))
@@ -243,7 +239,7 @@ class LikelihoodMatcher:
             target = settings.trust * together + (1 - settings.trust) * chance
             target[told] = known[told]
             shift = fit_shift(found, start, target, importance)
-            chance = expit(start + found @ shift[:-1] + shift[-1])
+            chance = expit(shifted(start, found, shift))
         return shift
 
     def predict(self, table: Table, candidates: Candidates, engine: Engine = LOCAL) -> PairGraph:
@@ -300,9 +296,8 @@ def _probable(
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]:
     """The pairs of a block that are probable enough to be kept, and their probabilities."""
     matcher, rows = shared
-    shift = matcher.learned.shift
-    odds, found = pair_odds(matcher.learned.likelihood, rows.source, rows.attributes, part)
-    chance = expit(odds + found @ shift[:-1] + shift[-1])
+    learned = matcher.learned
+    chance = expit(learned.log_odds(*pair_odds(learned.likelihood, rows.source, rows.attributes, part)))
     same = (rows.group[part.left] == rows.group[part.right]) & (rows.group[part.left] >= 0)
     chance = np.where(same, np.maximum(chance, _SAME), chance)
     kept = chance >= matcher.settings.least
@@ -322,13 +317,12 @@ def _weight_of_label(labels: int, pairs: int) -> float:
     return max(1.0, most * labels / (labels + _FEW_LABELS))
 
 
-def _known(count: int, left: NDArray[np.int64], right: NDArray[np.int64], labels: Labels | None) -> NDArray[np.float64]:
+def _known(pairs: Candidates, labels: Labels | None) -> NDArray[np.float64]:
     """``(p,)`` the label of each pair, NaN where there is none."""
-    known = np.full(len(left), np.nan)
+    known = np.full(len(pairs), np.nan)
     if labels is None:
         return known
-    low, high = np.minimum(labels[0], labels[1]), np.maximum(labels[0], labels[1])
-    key, wanted = left * count + right, low * count + high
+    key, wanted = pairs.key, np.minimum(labels[0], labels[1]) * pairs.count + np.maximum(labels[0], labels[1])
     place = np.searchsorted(key, wanted)
     found = place < len(key)
     found[found] = key[place[found]] == wanted[found]

@@ -15,8 +15,9 @@ from domains.tables.matching.elsewhere import mark_elsewhere
 from domains.tables.matching.learned import Learned
 from domains.tables.matching.likelihood import Likelihood, evidence
 from domains.tables.matching.whole_row import known_attributes
+from domains.tables.sets.constraints import as_sources
 
-__all__ = ["PairOdds", "pair_groups", "pair_odds", "source_codes"]
+__all__ = ["PairOdds", "group_totals", "pair_groups", "pair_odds", "source_codes"]
 
 _WINDOW = -12.0
 """Values elsewhere are looked for where the log odds are not below this: it is the dear part."""
@@ -34,7 +35,7 @@ def pair_odds(
         pairs: p pairs of rows.
     """
     compared = compare(attributes, pairs.left, pairs.right)
-    prior = likelihood.prior[pair_groups(source, pairs.left, pairs.right)[0]]
+    prior = likelihood.prior[pair_groups(source, pairs)]
     odds = prior + evidence(compared, likelihood).sum(axis=1)
     mark_elsewhere(compared, attributes, pairs.left, pairs.right, odds > _WINDOW)
     found = evidence(compared, likelihood)
@@ -43,23 +44,33 @@ def pair_odds(
 
 def source_codes(table: Table) -> NDArray[np.int64]:
     """``(n,)`` number of the source of each row."""
-    return np.unique(table.source.astype(str), return_inverse=True)[1].reshape(-1).astype(np.int64)
+    return as_sources(table.source.astype(str), len(table))
 
 
-def pair_groups(
-    source: NDArray[np.int64], left: NDArray[np.int64], right: NDArray[np.int64]
-) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """0 for pairs within a source, 1 across sources; and how many pairs of rows there are of each.
+def pair_groups(source: NDArray[np.int64], pairs: Candidates) -> NDArray[np.int64]:
+    """``(p,)`` 0 for pairs within a source, 1 across sources.
 
     Args:
         source: ``(n,)`` number of the source of each row.
-        left: one row of each pair.
-        right: the other row.
+        pairs: p pairs of rows.
+    """
+    across: NDArray[np.int64] = (source[pairs.left] != source[pairs.right]).astype(np.int64)
+    return across
+
+
+def group_totals(source: NDArray[np.int64]) -> NDArray[np.float64]:
+    """How many pairs of rows there are within sources, and across.
+
+    Args:
+        source: ``(n,)`` number of the source of each row.
+
+    >>> group_totals(np.array([0, 0, 1])).tolist()
+    [1.0, 2.0]
     """
     size = np.bincount(source).astype(float)
     n = float(len(source))
     within = float((size * (size - 1)).sum()) / 2
-    return (source[left] != source[right]).astype(np.int64), np.array([within, n * (n - 1) / 2 - within])
+    return np.array([within, n * (n - 1) / 2 - within])
 
 
 class PairOdds:

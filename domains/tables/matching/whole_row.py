@@ -57,5 +57,6 @@ def known_attributes(names: Sequence[str], table: Table) -> list[Attribute]:
 
 def _whole(table: Table, columns: Sequence[str]) -> Attribute:
     parts = [table.frame[name].fillna("").tolist() for name in columns]
-    texts = pd.Series([" ".join(filter(None, values)) for values in zip(*parts, strict=True)], dtype="string")
+    rows = zip(*parts, strict=True) if parts else [()] * len(table)
+    texts = pd.Series([" ".join(filter(None, values)) for values in rows], dtype="string")
     return replace(Attribute.of(WHOLE_ROW, texts), whole=True)

@@ -107,3 +107,14 @@ def test_a_table_that_lacks_a_column_is_still_judged():
     graph = matcher.predict(fewer, candidates)
     assert len(graph) > 0
     assert matcher.explain(fewer).of(0, 100)["venue"] == 0
+
+
+def test_a_table_with_none_of_the_columns_learned_from_says_nothing():
+    table, _ = moved(60)
+    candidates = default_blocker(table).candidates(table)
+    matcher = LikelihoodMatcher().fit(table, candidates)
+    other = Table.of(table.frame.rename(columns=lambda name: f"other {name}"), source=table.source.tolist())
+    assert {odds for name, odds in matcher.explain(other).of(0, 60).items() if name} == {0}
+    same = [(a, b) for a, b in enumerate(range(60, 120)) if table.frame.iloc[a].equals(table.frame.iloc[b])]
+    graph = matcher.predict(other, candidates)
+    assert list(zip(graph.left.tolist(), graph.right.tolist(), strict=True)) == same
