@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from domains.tables.project.decisions import Decision
 from domains.tables.project.row_refs import RowIndex
+from domains.tables.sets.constraints import pairs_among
 
 __all__ = ["Decided", "decide"]
 
@@ -44,9 +45,8 @@ class Decided:
             chosen: ``(n,)`` the rows.
         """
         place = np.cumsum(chosen, dtype=np.int64) - 1
-        must, cannot = (place[pairs[chosen[pairs].all(axis=1)]].reshape(-1, 2) for pairs in (self.must, self.cannot))
         locked = tuple(place[rows] for rows in self.locked if chosen[rows].all())
-        return Decided(must, cannot, locked, {}, (), ())
+        return Decided(pairs_among(self.must, chosen), pairs_among(self.cannot, chosen), locked, {}, (), ())
 
     def labels(self) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
         """Known pairs to learn from: two rows of each, and 1 for the same thing, 0 for different ones.

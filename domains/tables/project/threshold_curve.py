@@ -11,7 +11,7 @@ from scipy.sparse.csgraph import connected_components
 
 from core.progress import watched
 from domains.tables.project.decided import Decided
-from domains.tables.project.present_sets import cluster_rows, induced_graph
+from domains.tables.project.present_sets import cluster_rows
 from domains.tables.project.settings import ClusterSettings
 from domains.tables.sets.graph import PairGraph
 
@@ -98,7 +98,7 @@ def threshold_curve(
         taken = order[: int(np.searchsorted(total, MOST_ROWS)) + 1]
         chosen = np.isin(component, taken)
     rows = np.flatnonzero(chosen)
-    part, local = induced_graph(graph, chosen), decided.restricted(chosen)
+    part, local = graph.among(chosen), decided.restricted(chosen)
     scale = n / max(1, len(rows))
     points = []
     for threshold in watched(thresholds, "trying thresholds", len(thresholds)):

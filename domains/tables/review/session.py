@@ -106,7 +106,9 @@ class ReviewSession:
 
     def _present(self, lines: Sequence[Decision]) -> tuple[NDArray[np.int64], Decided]:
         before, now = active(lines[: self._known]), active(lines)
-        return present_labels(self.graph, self.base, self.index, before, now, self.threshold, self.settings.cluster)
+        return present_labels(
+            self.graph, self.base, self.index, before, now, self.threshold, self.settings.cluster, self.settings.seed
+        )
 
     @cached_property
     def members(self) -> dict[int, NDArray[np.int64]]:

@@ -13,7 +13,7 @@ from scipy.sparse.csgraph import connected_components
 
 from core.errors import UserError
 
-__all__ = ["Constraints", "as_pairs", "as_sources", "groups_of"]
+__all__ = ["Constraints", "as_pairs", "as_sources", "groups_of", "pairs_among"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,6 +60,15 @@ class Constraints:
         same = (np.diff(labels[order]) == 0) & (np.diff(self.source[order]) == 0)
         return order[:-1][same], order[1:][same]
 
+    def among(self, chosen: NDArray[np.bool_]) -> Constraints:
+        """The limits of some rows, numbered anew.
+
+        Args:
+            chosen: ``(n,)`` whether each row is among them.
+        """
+        source = None if self.source is None else self.source[chosen]
+        return Constraints(pairs_among(self.apart, chosen), source, self.max_size)
+
     def check(self, labels: NDArray[np.int64]) -> None:
         """Refuse must-links that break a limit.
 
@@ -102,6 +111,20 @@ def groups_of(count: int, must_link: NDArray[np.int64]) -> NDArray[np.int64]:
     ones = np.ones(len(must_link), dtype=np.int8)
     links = coo_array((ones, (must_link[:, 0], must_link[:, 1])), shape=(count, count))
     return connected_components(links.tocsr(), directed=False)[1].astype(np.int64)
+
+
+def pairs_among(pairs: NDArray[np.int64], chosen: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """``(k, 2)`` int64 those pairs of which both rows are chosen, by the rows' numbers among the chosen ones.
+
+    Args:
+        pairs: ``(c, 2)`` pairs of rows.
+        chosen: ``(n,)`` whether each row is.
+
+    >>> pairs_among(np.array([[0, 2], [1, 2]]), np.array([False, True, True])).tolist()
+    [[0, 1]]
+    """
+    place = np.cumsum(chosen, dtype=np.int64) - 1
+    return place[pairs[chosen[pairs].all(axis=1)]].reshape(-1, 2)
 
 
 def as_pairs(name: str, pairs: Sequence[Any] | NDArray[np.int64], count: int) -> NDArray[np.int64]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -11,13 +11,15 @@ from numpy.typing import NDArray
 
 from core.errors import UserError
 from domains.tables.sets import SET_METHODS
-from domains.tables.sets.constraints import Constraints, as_pairs, as_sources, groups_of
+from domains.tables.sets.constraints import Constraints, as_pairs, as_sources, groups_of, pairs_among
 from domains.tables.sets.graph import PairGraph
 from domains.tables.sets.linkage import AverageRule, agglomerate
 from domains.tables.sets.order import canonical_order
 from domains.tables.sets.problem import Problem, connected
 
 __all__ = ["discover_sets"]
+
+Method = Callable[[Problem], NDArray[np.int64]]
 
 
 def discover_sets(
@@ -37,11 +39,14 @@ def discover_sets(
     Ji et al. 2024, arXiv 2412.00324, take connected components, maximal cliques or communities of the graph of pairs.
     Components chain errors, so average linkage is the default here.
 
-    Every set is connected by pairs of at least ``threshold``, but for must-links. Linkage and correlation heed
-    constraints at each merge. A set that another method found and that breaks one is split by average linkage inside
-    it, which then merges as far as the constraints let it. Methods work on each component apart, so that far rows have
-    no say. The result does not depend on the order of rows nor on the number of threads; only among rows that the
-    graph cannot tell apart do ties fall by the order of rows.
+    Every set is connected by pairs of at least ``threshold``, but for must-links. Sets are found without these first;
+    then those that hold rows of a must-link are joined whole: who says that two rows are one thing says it of their
+    sets. (Inside average linkage it would take sets apart instead: the other rows of one set are unlike the other
+    row.) Where that would break another constraint, the rows of these sets are looked at again, with must-links from
+    the start. Linkage and correlation heed the other constraints at each merge. A set that another method found and
+    that breaks one is split by average linkage inside it, which then merges as far as the constraints let it. Methods
+    work on each component apart, so that far rows have no say. The result does not depend on the order of rows nor on
+    the number of threads; only among rows that the graph cannot tell apart do ties fall by the order of rows.
 
     Args:
         graph: pairs of rows with the probability that both are the same thing.
@@ -77,22 +82,37 @@ def discover_sets(
     source = as_sources(sources, n) if one_per_source and sources is not None else None
     if n == 0:
         return np.zeros(0, dtype=np.int64)
-    links, apart = as_pairs("must_link", must_link, n), as_pairs("cannot_link", cannot_link, n)
+    links = as_pairs("must_link", must_link, n)
+    constraints = Constraints(as_pairs("cannot_link", cannot_link, n), source, max_size)
+    constraints.check(groups_of(n, links))
+    # Weights are float32: a pair of .9 must reach a threshold of .9. A pair of 0 links nothing, whatever the threshold.
+    limit = max(float(np.float32(threshold)), float(np.finfo(np.float32).smallest_subnormal))
+    labels = _find(function, graph, np.zeros((0, 2), dtype=np.int64), constraints, limit, seed)
+    if links.size:
+        names = int(labels.max()) + 1
+        labels = groups_of(names, labels[links])[labels]
+        broken = constraints.broken(labels)[labels]
+        if broken.any():
+            must, inside = pairs_among(links, broken), constraints.among(broken)
+            labels[broken] = names + _find(function, graph.among(broken), must, inside, limit, seed)
+    return _by_first_row(labels)
+
+
+def _find(
+    function: Method, graph: PairGraph, links: NDArray[np.int64], constraints: Constraints, limit: float, seed: int
+) -> NDArray[np.int64]:
+    """Sets of a method in which rows that must be together are one from the start."""
+    n, apart, source = graph.count, constraints.apart, constraints.source
     colour = np.zeros(n, dtype=np.int64) if source is None else source
     order = canonical_order(_with_constraints(graph, links, apart), colour)
     place = np.empty(n, dtype=np.int64)
     place[order] = np.arange(n)
     moved = PairGraph.of(n, place[graph.left], place[graph.right], graph.weight)
-    constraints = Constraints(apart, source, max_size)
-    constraints.check(groups_of(n, links))
-    constraints = Constraints(place[apart], None if source is None else source[order], max_size)
+    inside = replace(constraints, apart=place[apart], source=None if source is None else source[order])
     members = groups_of(n, place[links])
-    # Weights are float32: a pair of .9 must reach a threshold of .9. A pair of 0 links nothing, whatever the threshold.
-    limit = max(float(np.float32(threshold)), float(np.finfo(np.float32).smallest_subnormal))
-    problem = Problem.of(moved, members, limit, constraints, seed)
+    problem = Problem.of(moved, members, limit, inside, seed)
     labels = _connected_sets(problem, function(problem))
-    labels = _within_constraints(problem, labels)
-    return _by_first_row(labels[members][place])
+    return _within_constraints(problem, labels)[members][place]
 
 
 def _with_constraints(graph: PairGraph, must: NDArray[np.int64], apart: NDArray[np.int64]) -> PairGraph:

@@ -68,6 +68,16 @@ class PairGraph:
         kept = self.weight >= threshold
         return PairGraph(self.count, self.left[kept], self.right[kept], self.weight[kept])
 
+    def among(self, chosen: NDArray[np.bool_]) -> PairGraph:
+        """The graph of some rows, numbered anew.
+
+        Args:
+            chosen: ``(n,)`` whether each row is in it.
+        """
+        place = np.cumsum(chosen, dtype=np.int64) - 1
+        kept = chosen[self.left] & chosen[self.right]
+        return PairGraph(int(chosen.sum()), place[self.left[kept]], place[self.right[kept]], self.weight[kept])
+
     def adjacency(self) -> csr_array:
         """``(n, n)`` symmetric sparse matrix of the weights."""
         shape = (self.count, self.count)

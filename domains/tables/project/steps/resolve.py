@@ -150,6 +150,7 @@ def current_labels(project: Project, index: RowIndex) -> tuple[NDArray[np.int64]
         now,
         float(record.facts["threshold"]),
         project.settings.cluster,
+        project.settings.seed,
     )
     return labels, decided, len(lines)
 

@@ -42,7 +42,7 @@ def say(kind, rows):
 
 
 def present(graph, base, before, now):
-    return present_labels(graph, base, INDEX, before, now, 0.5, SETTINGS)
+    return present_labels(graph, base, INDEX, before, now, 0.5, SETTINGS, 0)
 
 
 @settings(deadline=None)
@@ -89,6 +89,32 @@ def test_a_yes_joins_both_sets_whole():
     labels = present(graph, base, [], [say("no", [1, 4]), *told])[0]
     assert labels[0] == labels[3]
     assert labels[1] != labels[4]
+
+
+@pytest.mark.parametrize("method", ["louvain", "leiden", "label_propagation", "infomap", "spectral"])
+def test_what_is_so_already_changes_nothing(method):
+    # Communities depend on the whole of a component: found again from the rows of one set, they would be others.
+    draw, method = np.random.default_rng(0), ClusterSettings(method=method)
+    count = 60
+    names = np.array([f"{i:x}" for i in range(count)], dtype=object)
+    index = RowIndex(np.array(["s"] * count, dtype=object), np.arange(count), names)
+    left, right = np.triu_indices(count, 1)
+    kept = draw.random(len(left)) < np.where(left // 12 == right // 12, 0.5, 0.02)
+    graph = PairGraph.of(count, left[kept], right[kept], draw.uniform(0.5, 1, kept.sum()))
+    base = cluster_rows(graph, index.source, decide([], index), 0.5, method, 7)
+    first = np.flatnonzero(base == base[0]).tolist()
+    other = np.flatnonzero(base != base[0]).tolist()
+    said = [
+        new_decision("pair", [index.refs([0]), index.refs([1])], answer="unsure"),
+        new_decision("pair", [index.refs(first[:1]), index.refs(first[-1:])], answer="yes"),
+        new_decision("pair", [index.refs(first[:1]), index.refs(other[:1])], answer="no"),
+        new_decision("lock", [index.refs(first)]),
+    ]
+    for decisions in ([one] for one in said if len(first) > 1 or one.kind == "lock"):
+        assert present_labels(graph, base, index, [], decisions, 0.5, method, 7)[0].tolist() == base.tolist()
+    joined = new_decision("pair", [index.refs(first[:1]), index.refs(other[:1])], answer="yes")
+    labels = present_labels(graph, base, index, [], [joined], 0.5, method, 7)[0]
+    assert labels.tolist() == smallest_rows(np.where(base == base[other[0]], base[0], base)).tolist()
 
 
 def test_merge_and_split_are_exact():

@@ -200,6 +200,14 @@ def test_must_linked_rows_count_by_their_rows(method: str) -> None:
     assert discover_sets(graph, method, must_link=[(0, 1)]).tolist() == [0, 0, 0, 0, 1]
 
 
+@pytest.mark.parametrize("method", METHODS)
+def test_a_must_link_joins_sets_whole(method: str) -> None:
+    # Row 1 is unlike row 2, as is row 3: within the merges of linkage the must-link would take both sets apart.
+    graph = graph_of(5, [(0, 1, 0.9), (2, 3, 0.9)])
+    assert discover_sets(graph, method, must_link=[(0, 2)]).tolist() == [0, 0, 0, 0, 1]
+    assert discover_sets(graph, method, must_link=[(0, 2)], cannot_link=[(1, 3)])[[0, 2]].tolist() == [0, 0]
+
+
 def test_components_far_away_have_no_say() -> None:
     near, _ = planted(7, things=8)
     far, _ = planted(8, things=8)

@@ -82,10 +82,11 @@ def test_constraints_are_heeded_at_each_merge(seed: int, density: float) -> None
     assert same_partition(found, expected)
 
 
-def test_joined_rows_are_a_set_from_the_start() -> None:
+def test_joined_rows_are_a_set_from_the_start_where_their_sets_may_not_be_one() -> None:
     # (.9 + .2) / 2 reaches .5, (.9 + 0) / 2 does not.
-    assert discover_sets(graph_of(3, [(0, 2, 0.9), (1, 2, 0.2)]), must_link=[(0, 1)]).tolist() == [0, 0, 0]
-    assert discover_sets(graph_of(3, [(0, 2, 0.9)]), must_link=[(0, 1)]).tolist() == [0, 0, 1]
+    edges, told = [(0, 2, 0.9), (1, 3, 0.9)], {"must_link": [(0, 1)], "cannot_link": [(2, 3)]}
+    assert discover_sets(graph_of(4, edges), **told).tolist() == [0, 0, 1, 2]
+    assert discover_sets(graph_of(4, [*edges, (1, 2, 0.2)]), **told).tolist() == [0, 0, 0, 1]
 
 
 def test_ties_fall_the_same_way_however_rows_are_numbered() -> None:
