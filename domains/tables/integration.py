@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -22,7 +21,8 @@ from domains.tables.data.read import read_source, read_sources
 from domains.tables.data.source import Source
 from domains.tables.data.table import Table
 from domains.tables.engine import LOCAL, Engine
-from domains.tables.matching.likelihood_matcher import Labels, LikelihoodMatcher, MatchSettings
+from domains.tables.known_pairs import Labels, checked_labels
+from domains.tables.matching.likelihood_matcher import LikelihoodMatcher, MatchSettings
 from domains.tables.outcome import outcome_tables
 from domains.tables.sets.discover import discover_sets
 from domains.tables.sets.graph import PairGraph
@@ -99,7 +99,7 @@ def integrate(
         tables: see `Tables`; ``"libraries"`` is a small embedded set.
         mapping: which columns belong together; found if None.
         labels: pairs of rows of the union that are known: rows, rows, and 1 for the same thing or 0 for different
-            ones. They are learned from, and kept together or apart.
+            ones. They are learned from, and kept together or apart; rows that are the same join their sets whole.
         threshold: the least probability, in [0, 1]; chosen by the tool if None.
         method: name in `domains.tables.sets.SET_METHODS`.
         max_size: most rows in a set; 0 for no limit.
@@ -110,7 +110,8 @@ def integrate(
         engine: where pairs are found and compared: this process, or a Ray cluster.
 
     Raises:
-        UserError: nothing to read, or a setting that is wrong.
+        UserError: nothing to read, a setting that is wrong, or labels that are not of the union or contradict each
+            other.
 
     >>> found = integrate("libraries")
     >>> found.rows.columns.tolist(), len(found.rows)
@@ -120,15 +121,16 @@ def integrate(
     with working("aligning columns"):
         mapping = mapping or align(sources)
     union = outer_union(sources, mapping)
+    left, right, same = checked_labels(([], [], []) if labels is None else labels, len(union))
+    pairs = np.column_stack([left, right])
     candidates = default_blocker(union).candidates(union, engine)
-    matcher = LikelihoodMatcher(MatchSettings(seed=seed)).fit(union, candidates, labels)
+    matcher = LikelihoodMatcher(MatchSettings(seed=seed)).fit(union, candidates, (left, right, same))
     graph = matcher.predict(union, candidates, engine)
     cut = 0.5 if threshold is None else threshold
-    constraints = _constraints(labels)
     with working("finding sets"):
         found = discover_sets(
             graph, method, threshold=cut, max_size=max_size, sources=union.source, one_per_source=one_per_source,
-            seed=seed, **constraints,
+            must_link=pairs[same == 1], cannot_link=pairs[same == 0], seed=seed,
         )  # fmt: skip
         suspicious = suspicious_sets(graph, found, union.source, threshold=cut)
     entity = found + 1
@@ -143,14 +145,4 @@ def _read(tables: Tables) -> list[Source]:
     if isinstance(tables, Mapping):
         return [read_source(frame, name=str(name)) for name, frame in tables.items()]
     listed = [tables] if isinstance(tables, str | Path | pd.DataFrame | Source) else list(tables)
-    ready = [one for one in listed if isinstance(one, Source)]
-    if ready and len(ready) == len(listed):
-        return ready
-    return read_sources([one for one in listed if not isinstance(one, Source)])
-
-
-def _constraints(labels: Labels | None) -> dict[str, Any]:
-    if labels is None:
-        return {}
-    pairs, answer = np.column_stack(labels[:2]), np.asarray(labels[2])
-    return {"must_link": pairs[answer == 1], "cannot_link": pairs[answer == 0]}
+    return read_sources(listed)

@@ -9,15 +9,12 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from core.errors import UserError
 from domains.tables.data.byte_stream import file_head
 from domains.tables.data.database import DatabaseAddress
 from domains.tables.data.embedded.load import EMBEDDED, embedded_files
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 __all__ = ["Location", "file_kind", "locate", "unique_names"]
 
@@ -121,11 +118,11 @@ def file_kind(path: Path) -> FileKind:
     return "json" if ending in _JSON else "text"
 
 
-def unique_names(places: Sequence[Location | pd.DataFrame]) -> list[str]:
+def unique_names(places: Sequence[Location | str]) -> list[str]:
     """A name for each table, short and all different: that of the file without its ending, else with it or its folder.
 
     Args:
-        places: what is read together.
+        places: what is read together; of what has no place, the name it has.
     """
     choices = [_names(place) for place in places]
     level = [0] * len(places)
@@ -139,10 +136,10 @@ def unique_names(places: Sequence[Location | pd.DataFrame]) -> list[str]:
             level[i] += 1
 
 
-def _names(place: Location | pd.DataFrame) -> list[str]:
+def _names(place: Location | str) -> list[str]:
     """Names of a table, from short to long."""
-    if not isinstance(place, Location):
-        return ["table"]
+    if isinstance(place, str):
+        return [place]
     full = place.path.name
     stem = full
     while Path(stem).suffix.lower() in (*_COMPRESSED, *_TABLES, ".db", ".duckdb", ".sqlite", ".sqlite3"):

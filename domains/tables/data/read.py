@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -16,6 +17,9 @@ from domains.tables.data.locate import Location, file_kind, locate, unique_names
 from domains.tables.data.source import Source
 
 __all__ = ["Source", "read_source", "read_sources"]
+
+_FRAME = "table"
+"""Name of a data frame that has none."""
 
 
 def read_source(
@@ -54,7 +58,7 @@ def read_source(
     [['007', '1952'], [<NA>, <NA>]]
     """
     if isinstance(spec, pd.DataFrame):
-        return _from_frame(spec, name or "table")
+        return _from_frame(spec, name or _FRAME)
     found = locate(spec)
     if len(found) > 1:
         shown = ", ".join(str(one.path) for one in found[:5])
@@ -89,7 +93,7 @@ def read_source(
 
 
 def read_sources(
-    specs: Sequence[str | Path | pd.DataFrame],
+    specs: Sequence[str | Path | pd.DataFrame | Source],
     *,
     encoding: str | None = None,
     delimiter: str | None = None,
@@ -100,7 +104,8 @@ def read_sources(
     """Read several tables; folders and wildcards stand for all tables in them, sorted by name.
 
     Args:
-        specs: as `read_source`, folders and wildcards too.
+        specs: as `read_source`, folders and wildcards too; and sources that were read already, which stay as they are
+            but for a name that another one has too.
         encoding: of all text files; guessed for each if None.
         delimiter: of all delimited text.
         sheet: of all workbooks.
@@ -113,13 +118,16 @@ def read_sources(
     Raises:
         UserError: nothing to read, or as `read_source`.
     """
-    places: list[Location | pd.DataFrame] = []
+    places: list[Location | pd.DataFrame | Source] = []
     for spec in specs:
-        places += [spec] if isinstance(spec, pd.DataFrame) else locate(spec)
+        places += [spec] if isinstance(spec, pd.DataFrame | Source) else locate(spec)
     if not places:
         raise UserError("there is no table to read; name at least one file, folder or database")
     sources = []
-    for place, name in zip(places, unique_names(places), strict=True):
+    for place, name in zip(places, unique_names([_named(place) for place in places]), strict=True):
+        if isinstance(place, Source):
+            sources.append(replace(place, name=name))
+            continue
         spec = place if isinstance(place, pd.DataFrame) else place.spec
         source = read_source(
             spec,
@@ -132,6 +140,12 @@ def read_sources(
         )
         sources.append(source)
     return sources
+
+
+def _named(place: Location | pd.DataFrame | Source) -> Location | str:
+    if isinstance(place, Location):
+        return place
+    return place.name if isinstance(place, Source) else _FRAME
 
 
 def _from_frame(frame: pd.DataFrame, name: str) -> Source:

@@ -19,6 +19,7 @@ from domains.tables.blocking.identical import row_groups
 from domains.tables.blocking.pairs import Candidates
 from domains.tables.data.table import Table
 from domains.tables.engine import LOCAL, Engine
+from domains.tables.known_pairs import CheckedLabels, Labels, checked_labels
 from domains.tables.matching.attributes import Attribute
 from domains.tables.matching.calibrate import fit_shift, shifted
 from domains.tables.matching.closing import chained_pairs
@@ -32,10 +33,7 @@ from domains.tables.matching.whole_row import known_attributes, matched_attribut
 from domains.tables.sets.discover import discover_sets
 from domains.tables.sets.graph import PairGraph
 
-__all__ = ["Labels", "LikelihoodMatcher", "MatchSettings"]
-
-Labels = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]
-"""Two rows of each pair, and 1 for the same thing, 0 for different ones."""
+__all__ = ["LikelihoodMatcher", "MatchSettings"]
 
 _RANDOM = 200_000
 _BLOCK = 1 << 18
@@ -166,9 +164,13 @@ class LikelihoodMatcher:
             table: the rows.
             candidates: pairs worth comparing. Where there are none, or no attribute tells rows apart, nothing is
                 learned, and only identical rows match.
-            labels: known pairs.
+            labels: known pairs; some may be no candidates.
+
+        Raises:
+            UserError: labels that are not of this table or contradict each other.
         """
         settings = self.settings
+        known = checked_labels(labels, len(table)) if labels is not None else checked_labels(([], [], []), len(table))
         attributes = matched_attributes(table)
         draw = np.random.default_rng(settings.seed)
         names = tuple(attribute.name for attribute in attributes)
@@ -181,8 +183,7 @@ class LikelihoodMatcher:
         random, chances = self._chances(attributes, len(table), draw)
         chosen, share = learning_pairs(candidates, settings.pairs, draw)
         pairs = Candidates(len(table), candidates.left[chosen], candidates.right[chosen])
-        if labels is not None:
-            pairs = Candidates.union(len(table), [pairs, Candidates.of(len(table), labels[0], labels[1])])
+        pairs = Candidates.union(len(table), [pairs, Candidates.of(len(table), known[0], known[1])])
         compared = compare(attributes, pairs.left, pairs.right)
         mark_elsewhere(compared, attributes, pairs.left, pairs.right)
         likelihood = fit_likelihood(
@@ -193,9 +194,9 @@ class LikelihoodMatcher:
             random,
             len(table),
             len(table) * share,
-            _known(pairs, labels),
+            _answers(pairs, known),
         )
-        self._learned = Learned(names, likelihood, self._calibrate(likelihood, source, attributes, pairs, labels))
+        self._learned = Learned(names, likelihood, self._calibrate(likelihood, source, attributes, pairs, known))
         return self
 
     def _chances(
@@ -215,7 +216,7 @@ class LikelihoodMatcher:
         source: NDArray[np.int64],
         attributes: Sequence[Attribute],
         candidates: Candidates,
-        labels: Labels | None,
+        known: CheckedLabels,
     ) -> NDArray[np.float64]:
         """Weigh attributes anew by sets, rounds of it; chained pairs join the candidates first."""
         settings = self.settings
@@ -227,17 +228,17 @@ class LikelihoodMatcher:
             both = zip((start, found), pair_odds(likelihood, source, attributes, chained), strict=True)
             start, found = (np.concatenate(parts)[order] for parts in both)
             candidates = Candidates.union(candidates.count, [candidates, chained])
-        known = _known(candidates, labels)
-        told = ~np.isnan(known)
+        answer = _answers(candidates, known)
+        told = ~np.isnan(answer)
         importance = np.where(told, _weight_of_label(int(told.sum()), len(candidates)), 1.0)
-        must, cannot = (_pairs(candidates, told & (known == value)) for value in (1, 0))
+        must, cannot = (_pairs(candidates, told & (answer == value)) for value in (1, 0))
         chance = expit(start)
         for _ in watched(range(settings.rounds), "weighing attributes", settings.rounds):
             graph = PairGraph.of(candidates.count, candidates.left, candidates.right, chance)
             sets = discover_sets(graph, must_link=must, cannot_link=cannot)
             together = sets[candidates.left] == sets[candidates.right]
             target = settings.trust * together + (1 - settings.trust) * chance
-            target[told] = known[told]
+            target[told] = answer[told]
             shift = fit_shift(found, start, target, importance)
             chance = expit(shifted(start, found, shift))
         return shift
@@ -317,17 +318,15 @@ def _weight_of_label(labels: int, pairs: int) -> float:
     return max(1.0, most * labels / (labels + _FEW_LABELS))
 
 
-def _known(pairs: Candidates, labels: Labels | None) -> NDArray[np.float64]:
+def _answers(pairs: Candidates, known: CheckedLabels) -> NDArray[np.float64]:
     """``(p,)`` the label of each pair, NaN where there is none."""
-    known = np.full(len(pairs), np.nan)
-    if labels is None:
-        return known
-    key, wanted = pairs.key, np.minimum(labels[0], labels[1]) * pairs.count + np.maximum(labels[0], labels[1])
+    left, right, value = known
+    answer, key, wanted = np.full(len(pairs), np.nan), pairs.key, left * pairs.count + right
     place = np.searchsorted(key, wanted)
     found = place < len(key)
     found[found] = key[place[found]] == wanted[found]
-    known[place[found]] = labels[2][found]
-    return known
+    answer[place[found]] = value[found]
+    return answer
 
 
 def _pairs(candidates: Candidates, chosen: NDArray[np.bool_]) -> NDArray[np.int64]:

@@ -20,10 +20,10 @@ from core.training.settings import FitSettings
 from domains.tables.augment import SemanticAugmenter
 from domains.tables.blocking.pairs import Candidates
 from domains.tables.data.table import Table
+from domains.tables.known_pairs import CheckedLabels, Labels, check_pairs, checked_labels
 from domains.tables.matching.otsu import otsu
 from domains.tables.methods.explanation import PairExplanation
 from domains.tables.methods.integrability_folder import read_parts, write_parts
-from domains.tables.methods.known_pairs import Labels, check_pairs, checked_labels
 from domains.tables.methods.pairs import gather_pairs, shared_count
 from domains.tables.methods.partners import Partners
 from domains.tables.methods.prepared import distinct_values, mate_bound, train_values
@@ -310,7 +310,7 @@ class IntegrabilityModel:
         return method, self._encoded
 
 
-def _telling(encoded: EncodedTable, labels: Labels) -> Labels:
+def _telling(encoded: EncodedTable, labels: CheckedLabels) -> CheckedLabels:
     """The pairs with labels that share an attribute."""
     kept = shared_count(encoded.code[labels[0]], encoded.code[labels[1]]) > 0
     return labels[0][kept], labels[1][kept], labels[2][kept]

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from core.training.loader import EpochLoader
 from domains.tables.augment import ValueAugmenter
-from domains.tables.methods.known_pairs import Labels
+from domains.tables.known_pairs import CheckedLabels
 from domains.tables.methods.pairs import gather_pairs, shared_count
 from domains.tables.methods.partners import Partners
 from domains.tables.methods.ssacl import SSACLSettings
@@ -50,7 +50,7 @@ class TupleBatches:
         *,
         bound: float,
         partners: Partners | None = None,
-        labelled: Labels | None = None,
+        labelled: CheckedLabels | None = None,
     ) -> None:
         self.encoded, self.encoder, self.augmenter, self.settings = encoded, encoder, augmenter, settings
         self.bound, self.partners, self.labelled = bound, partners, labelled

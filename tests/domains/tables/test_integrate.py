@@ -10,6 +10,7 @@ from core.cli.main import main
 from core.errors import UserError
 from domains.tables import integrate
 from domains.tables.data.embedded import load_embedded
+from domains.tables.data.read import read_source
 from domains.tables.evaluate import pairwise
 from domains.tables.project.folder import Project
 
@@ -61,6 +62,57 @@ def test_labels_are_held():
     found = integrate(FRAMES, labels=pairs)
     assert found.entity[0] != found.entity[5]
     assert found.entity[2] == found.entity[3]
+
+
+def test_a_label_joins_sets_whole():
+    def typo(text, at):
+        return text[:at] + "x" + text[at:]
+
+    people = ["Ada Lovelace", "Kurt Goedel", "Alan Turing", "Emmy Noether", "Grace Hopper", "Sofia Kowalewskaja"]
+    rows = [(name, f"{10 * i + 3} Long Lane", str(1800 + 7 * i)) for i, name in enumerate(people)]
+    lists = [
+        pd.DataFrame([(typo(name, at), street, born) for name, street, born in rows], columns=["name", "street", "born"])
+        for at in (2, 4, 5)
+    ]
+    count, three = len(people), np.arange(3) * len(people)
+    assert (integrate(lists).entity.reshape(3, count) == np.arange(1, count + 1)).all()
+    joined = integrate(lists, labels=([0], [1], [1.0])).entity
+    assert len(set(joined[np.concatenate([three, three + 1])])) == 1
+    assert len(set(joined)) == count - 1
+
+
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [
+        (([1], [50], [1]), "row 50"),
+        (([1], [-2], [1]), "row -2"),
+        (([1, 2], [5, 6], [1]), "each of 2 pairs"),
+        (([1], [5, 6], [1]), "got 1 and 2"),
+        (([1], [5], [0.7]), "1 .the same thing. or 0"),
+        (([1], [5], ["1"]), "1 .the same thing. or 0"),
+        (([1], [5], [np.nan]), "1 .the same thing. or 0"),
+        (([1.0], [5.0], [1]), "row numbers"),
+        (([1], [1], [1]), "row 1 and itself"),
+        (([1, 5], [5, 1], [1, 0]), "rows 1 and 5 is 1 as well as 0"),
+        (([1], [5]), "three lists, got 2"),
+    ],
+)
+def test_labels_that_cannot_be_are_refused(labels, message):
+    with pytest.raises(UserError, match=message):
+        integrate(FRAMES, labels=labels)
+
+
+def test_no_labels_are_no_labels():
+    plain = integrate(FRAMES).entity.tolist()
+    for labels in (([], [], []), (np.array([]), np.array([]), np.array([]))):
+        assert integrate(FRAMES, labels=labels).entity.tolist() == plain
+
+
+def test_sources_that_were_read_stand_beside_other_tables(tmp_path):
+    FRAMES["b"].to_csv(tmp_path / "a.csv", index=False)
+    found = integrate([read_source(FRAMES["a"], name="a"), tmp_path / "a.csv", FRAMES["b"]])
+    assert [one.name for one in found.sources] == ["a", "a.csv", "table"]
+    assert found.rows["source"].tolist() == ["a"] * 4 + ["a.csv"] * 3 + ["table"] * 3
 
 
 def test_a_column_called_entity_keeps_its_name():

@@ -43,7 +43,7 @@ def match(project: Project, *, engine: Engine = LOCAL) -> StepRecord:
     lines = len(project.decisions.read()[0])
     labels = decide(project.active_decisions(), index).labels()
     matcher = LikelihoodMatcher(MatchSettings(seed=project.settings.seed))
-    matcher.fit(table, found, labels if len(labels[0]) else None)
+    matcher.fit(table, found, labels)
     graph = matcher.predict(table, found, engine)
     above = graph.weight[graph.weight >= THRESHOLD]
     expected = float(graph.weight.sum(dtype=np.float64))
