@@ -55,6 +55,17 @@ class Comparison:
         """The comparison of some pairs."""
         return Comparison(self.level[pairs], self.rarity[pairs])
 
+    def joined(self, other: Comparison, order: NDArray[np.integer]) -> Comparison:
+        """The pairs of this comparison and of another one, in an order of their own.
+
+        Args:
+            other: of q further pairs.
+            order: ``(p + q,)`` positions among these pairs and then those.
+        """
+        return Comparison(
+            np.concatenate([self.level, other.level])[order], np.concatenate([self.rarity, other.rarity])[order]
+        )
+
 
 def compare(attributes: Sequence[Attribute], left: NDArray[np.integer], right: NDArray[np.integer]) -> Comparison:
     """Compare pairs of rows; each distinct pair of values is looked at once per block.

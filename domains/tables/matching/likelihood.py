@@ -11,7 +11,7 @@ from scipy.special import expit, logit
 
 from domains.tables.matching.attributes import Attribute
 from domains.tables.matching.compare import BINS, ELSEWHERE, LEVELS, MISSING, Comparison
-from domains.tables.matching.dependence import ALIKE, Link, dependent_attributes, take_off
+from domains.tables.matching.dependence import ALIKE, Link, take_off
 
 __all__ = ["Likelihood", "evidence", "expected_mates", "fit_likelihood", "own_share", "random_chances"]
 
@@ -51,6 +51,24 @@ class Likelihood:
     prior: NDArray[np.float64]
     share: NDArray[np.float64]
     links: tuple[Link, ...] = ()
+
+    def log_odds(self, comparison: Comparison, group: NDArray[np.int64]) -> NDArray[np.float64]:
+        """``(p,)`` log odds of a match.
+
+        Args:
+            comparison: of the pairs.
+            group: ``(p,)`` group of each pair.
+        """
+        odds: NDArray[np.float64] = self.prior[group] + evidence(comparison, self).sum(axis=1)
+        return odds
+
+    def matches(self, total: NDArray[np.float64]) -> float:
+        """Share of matches among all pairs of rows.
+
+        Args:
+            total: pairs of rows in each group.
+        """
+        return float(expit(self.prior) @ total / total.sum())
 
 
 def random_chances(random: Comparison, few: NDArray[np.bool_], attributes: Sequence[Attribute]) -> NDArray[np.float64]:
@@ -142,6 +160,7 @@ def fit_likelihood(
     table_rows: int,
     rows: float,
     known: NDArray[np.float64] | None = None,
+    links: tuple[Link, ...] = (),
 ) -> Likelihood:
     """Expectation maximisation of Fellegi and Sunter 1969 with chances that are known and not estimated.
 
@@ -149,8 +168,7 @@ def fit_likelihood(
     are unknown. The pairs given are candidates: those not given count as non-matches. Rare values that agree count for
     more, common ones for less (Winkler 1989). Relations: splink estimates the chances likewise; here the levels are
     finer, numbers are a matter of their own, each group of pairs has its own share of matches, attributes that agree
-    together count for less (`own_share`, `dependent_attributes`: found once matches are known roughly, and then
-    everything is learned again), and matches are expected to agree.
+    together count for less (`own_share`, `dependent_attributes`), and matches are expected to agree.
 
     The last keeps a table with few duplicates, or none, from being merged by what its things have in common: matches
     would have to be pairs whose values are mostly the same. The expectation weighs 0.6 pairs for each row of the table,
@@ -165,29 +183,15 @@ def fit_likelihood(
         table_rows: rows of the table.
         rows: the same times the share of the candidates that was sampled.
         known: ``(p,)`` 1 for known matches, 0 for known non-matches, NaN for all others.
+        links: attributes that agree together; they can be found once matches are known roughly.
     """
-    start = Likelihood(
+    learned = Likelihood(
         np.log(_expected_levels(chances) / chances),
         np.full(len(total), logit(expected_mates(round(rows)))),
         own_share(random, chances, table_rows),
+        links,
     )
-    first, matched = _maximise(comparison, chances, group, total, start, rows, known)
-    links = dependent_attributes(random, float(matched.sum() / total.sum()))
-    return _maximise(comparison, chances, group, total, replace(start, links=links), rows, known)[0] if links else first
-
-
-def _maximise(
-    comparison: Comparison,
-    chances: NDArray[np.float64],
-    group: NDArray[np.int64],
-    total: NDArray[np.float64],
-    start: Likelihood,
-    rows: float,
-    known: NDArray[np.float64] | None,
-) -> tuple[Likelihood, NDArray[np.float64]]:
-    """What was learned, and ``(p,)`` how probable each match is."""
-    learned = start
-    matched = expit(learned.prior[group] + evidence(comparison, learned).sum(axis=1))
+    matched = expit(learned.log_odds(comparison, group))
     for _ in range(_ROUNDS):
         if known is not None:
             matched = np.where(np.isnan(known), matched, known)
@@ -195,10 +199,10 @@ def _maximise(
         prior = logit(np.clip((found + 1) / (total + 2), 1e-15, 0.5))
         weight = np.log(_match_levels(comparison, matched, chances, rows) / chances)
         learned = replace(learned, weight=weight, prior=prior)
-        before, matched = matched, expit(prior[group] + evidence(comparison, learned).sum(axis=1))
+        before, matched = matched, expit(learned.log_odds(comparison, group))
         if np.abs(matched - before).max(initial=0) < _STEADY:
             break
-    return learned, matched
+    return learned
 
 
 def _match_levels(

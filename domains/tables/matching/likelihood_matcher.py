@@ -24,9 +24,10 @@ from domains.tables.matching.attributes import Attribute
 from domains.tables.matching.calibrate import fit_shift, shifted
 from domains.tables.matching.closing import chained_pairs
 from domains.tables.matching.compare import LEVELS, Comparison, compare
+from domains.tables.matching.dependence import Link, dependent_attributes
 from domains.tables.matching.elsewhere import mark_elsewhere
 from domains.tables.matching.learned import Learned
-from domains.tables.matching.likelihood import Likelihood, fit_likelihood, random_chances
+from domains.tables.matching.likelihood import Likelihood, evidence, fit_likelihood, random_chances
 from domains.tables.matching.odds import PairOdds, group_totals, pair_groups, pair_odds, source_codes
 from domains.tables.matching.sample import learning_pairs
 from domains.tables.matching.whole_row import known_attributes, matched_attributes
@@ -55,7 +56,8 @@ class MatchSettings:
         rounds: times that attributes are weighed anew by the sets that they give.
         trust: share of a pair's target that comes from the sets, in [0, 1]; the rest is what was thought before.
         pairs: at most about so many candidates are learned from.
-        close: rows of the largest component whose missing pairs are compared as well; 0 for none.
+        close: rows of the largest component of likely matches whose missing pairs are compared as well, see
+            `domains.tables.matching.closing.chained_pairs`; 0 for none.
         least: probability below which a pair is not kept, in [0, 1].
         seed: of all draws.
     """
@@ -81,7 +83,8 @@ class LikelihoodMatcher:
     1. Pairs become levels of agreement by attribute (`compare`), values in the wrong place among them
        (`mark_elsewhere`).
     2. Expectation maximisation finds how much more frequent each level is among matches (`fit_likelihood`), from what
-       matches are expected to be like. Attributes that agree together in random pairs count for less (`own_share`).
+       matches are expected to be like; first of the candidates, then of all pairs that chains of likely matches join.
+       Attributes that agree together in random pairs count for less (`own_share`, `dependent_attributes`).
     3. Attributes that speak together (agency, programme and funding of one list) would count several times; sets of
        rows by average linkage say what really belongs together, and a logistic regression towards them weighs the
        attributes anew (`fit_shift`), some rounds.
@@ -184,19 +187,30 @@ class LikelihoodMatcher:
         chosen, share = learning_pairs(candidates, settings.pairs, draw)
         pairs = Candidates(len(table), candidates.left[chosen], candidates.right[chosen])
         pairs = Candidates.union(len(table), [pairs, Candidates.of(len(table), known[0], known[1])])
-        compared = compare(attributes, pairs.left, pairs.right)
-        mark_elsewhere(compared, attributes, pairs.left, pairs.right)
-        likelihood = fit_likelihood(
-            compared,
-            chances,
-            pair_groups(source, pairs),
-            group_totals(source) * share,
-            random,
-            len(table),
-            len(table) * share,
-            _answers(pairs, known),
-        )
-        self._learned = Learned(names, likelihood, self._calibrate(likelihood, source, attributes, pairs, known))
+        total = group_totals(source) * share
+
+        def learn(links: tuple[Link, ...] = ()) -> Likelihood:
+            group, answers = pair_groups(source, pairs), _answers(pairs, known)
+            rows = len(table)
+            return fit_likelihood(compared, chances, group, total, random, rows, rows * share, answers, links)
+
+        compared = _compared(attributes, pairs)
+        likelihood = learn()
+        if settings.close:
+            # Candidates are the most alike pairs of a thing of many rows. What its other pairs are like, and how many
+            # there are, is seen once all are compared.
+            chained = chained_pairs(
+                pairs, likelihood.log_odds(compared, pair_groups(source, pairs)) > 0, settings.close
+            )
+            order = np.argsort(np.concatenate([pairs.key, chained.key]), kind="stable")
+            compared = compared.joined(_compared(attributes, chained), order)
+            pairs = Candidates.union(len(table), [pairs, chained])
+            likelihood = learn()
+        if links := dependent_attributes(random, likelihood.matches(total)):
+            likelihood = learn(links)
+        start = likelihood.log_odds(compared, pair_groups(source, pairs))
+        shift = self._calibrate(start, evidence(compared, likelihood), pairs, known)
+        self._learned = Learned(names, likelihood, shift)
         return self
 
     def _chances(
@@ -211,23 +225,11 @@ class LikelihoodMatcher:
         return random, random_chances(random, few, attributes)
 
     def _calibrate(
-        self,
-        likelihood: Likelihood,
-        source: NDArray[np.int64],
-        attributes: Sequence[Attribute],
-        candidates: Candidates,
-        known: CheckedLabels,
+        self, start: NDArray[np.float64], found: NDArray[np.float64], candidates: Candidates, known: CheckedLabels
     ) -> NDArray[np.float64]:
-        """Weigh attributes anew by sets, rounds of it; chained pairs join the candidates first."""
+        """Weigh attributes anew by the sets that they give, rounds of it."""
         settings = self.settings
-        shift = np.zeros(len(attributes) + 1)
-        start, found = pair_odds(likelihood, source, attributes, candidates)
-        if settings.close:
-            chained = chained_pairs(candidates, start > 0, settings.close)
-            order = np.argsort(np.concatenate([candidates.key, chained.key]), kind="stable")
-            both = zip((start, found), pair_odds(likelihood, source, attributes, chained), strict=True)
-            start, found = (np.concatenate(parts)[order] for parts in both)
-            candidates = Candidates.union(candidates.count, [candidates, chained])
+        shift = np.zeros(found.shape[1] + 1)
         answer = _answers(candidates, known)
         told = ~np.isnan(answer)
         importance = np.where(told, _weight_of_label(int(told.sum()), len(candidates)), 1.0)
@@ -316,6 +318,12 @@ def _weight_of_label(labels: int, pairs: int) -> float:
     """
     most = min(_MOST_OF_LABEL, _SHARE_OF_LABEL * pairs)
     return max(1.0, most * labels / (labels + _FEW_LABELS))
+
+
+def _compared(attributes: Sequence[Attribute], pairs: Candidates) -> Comparison:
+    compared = compare(attributes, pairs.left, pairs.right)
+    mark_elsewhere(compared, attributes, pairs.left, pairs.right)
+    return compared
 
 
 def _answers(pairs: Candidates, known: CheckedLabels) -> NDArray[np.float64]:

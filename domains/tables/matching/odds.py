@@ -35,11 +35,11 @@ def pair_odds(
         pairs: p pairs of rows.
     """
     compared = compare(attributes, pairs.left, pairs.right)
-    prior = likelihood.prior[pair_groups(source, pairs)]
-    odds = prior + evidence(compared, likelihood).sum(axis=1)
-    mark_elsewhere(compared, attributes, pairs.left, pairs.right, odds > _WINDOW)
+    group = pair_groups(source, pairs)
+    likely = likelihood.log_odds(compared, group) > _WINDOW
+    mark_elsewhere(compared, attributes, pairs.left, pairs.right, likely)
     found = evidence(compared, likelihood)
-    return prior + found.sum(axis=1), found
+    return likelihood.prior[group] + found.sum(axis=1), found
 
 
 def source_codes(table: Table) -> NDArray[np.int64]:

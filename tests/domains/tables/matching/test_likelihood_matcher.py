@@ -96,6 +96,27 @@ def test_the_embedded_files():
     assert pairwise(labels, discover_sets(_matched(table))).f1 > 0.95
 
 
+@pytest.mark.parametrize("copies", [110, 250])
+def test_a_thing_of_many_rows_stays_whole_and_alone(copies):
+    """Its pairs are many more than each row's nearest rows show, and so alike that they look like dependence."""
+    draw = np.random.default_rng(0)
+
+    def typo(text):
+        at = int(draw.integers(1, len(text) - 1))
+        return text[:at] + chr(97 + draw.integers(26)) + text[at:]
+
+    table, _ = persons(2500, duplicates=0)
+    columns = ["given_name", "surname", "address", "suburb", "postcode", "date_of_birth"]
+    others = table.frame[columns].astype(object)
+    one = ["friederike", "hoppenstedt", "lower brook street", "mosman park", "6012", "19570412"]
+    rows = [[typo(one[0]), typo(one[1]), typo(one[2]), *one[3:]] for _ in range(copies)]
+    both = pd.concat([pd.DataFrame(rows, columns=columns), others], ignore_index=True)
+    found = discover_sets(_matched(Table.of(both)))
+    assert len(set(found[:copies])) == 1
+    assert not set(found[:copies]) & set(found[copies:])
+    assert len(set(found[copies:])) >= 2495
+
+
 def _people():
     draw = np.random.default_rng(0)
     syllables = ["ba", "ke", "lo", "mi", "nu", "ra", "se", "ti", "vo", "zu"]
