@@ -15,7 +15,7 @@ from core.atomic import atomic_write
 from core.checks import check_at_least, check_rate
 from core.errors import UserError
 from core.progress import watched
-from domains.tables.blocking.identical import row_groups
+from domains.tables.blocking.identical import WithoutCopies, row_groups
 from domains.tables.blocking.pairs import Candidates
 from domains.tables.data.table import Table
 from domains.tables.engine import LOCAL, Engine
@@ -174,6 +174,8 @@ class LikelihoodMatcher:
         """
         settings = self.settings
         known = checked_labels(labels, len(table)) if labels is not None else checked_labels(([], [], []), len(table))
+        thin = WithoutCopies.of(table)
+        table, candidates, known = thin.table, thin.pairs(candidates), _placed(known, thin.place)
         attributes = matched_attributes(table)
         draw = np.random.default_rng(settings.seed)
         names = tuple(attribute.name for attribute in attributes)
@@ -248,6 +250,8 @@ class LikelihoodMatcher:
     def predict(self, table: Table, candidates: Candidates, engine: Engine = LOCAL) -> PairGraph:
         """Probabilities of the candidates, and of the pairs that chains of likely matches join.
 
+        Of more than a thousand rows that are the same in every column most become `PairGraph.copies`.
+
         Args:
             table: rows with the attributes learned from; others are ignored, missing ones say nothing.
             candidates: pairs worth comparing.
@@ -256,18 +260,20 @@ class LikelihoodMatcher:
         Raises:
             UserError: nothing was learned yet.
         """
-        rows = self._rows(table)
+        thin = WithoutCopies.of(table)
+        candidates = thin.pairs(candidates)
+        rows = self._rows(thin.table)
         graph = self._predict(rows, candidates, engine)
-        if not self.settings.close:
-            return graph
-        kept = Candidates(graph.count, graph.left, graph.right)
-        chained = self._predict(rows, chained_pairs(kept, graph.weight > 0.5, self.settings.close), engine)
-        return PairGraph.of(
-            graph.count,
-            np.concatenate([graph.left, chained.left]),
-            np.concatenate([graph.right, chained.right]),
-            np.concatenate([graph.weight, chained.weight]),
-        )
+        if self.settings.close:
+            kept = Candidates(graph.count, graph.left, graph.right)
+            chained = self._predict(rows, chained_pairs(kept, graph.weight > 0.5, self.settings.close), engine)
+            graph = PairGraph.of(
+                graph.count,
+                np.concatenate([graph.left, chained.left]),
+                np.concatenate([graph.right, chained.right]),
+                np.concatenate([graph.weight, chained.weight]),
+            )
+        return PairGraph(len(table), thin.rows[graph.left], thin.rows[graph.right], graph.weight, thin.copies)
 
     def _rows(self, table: Table) -> _Rows:
         return _Rows(known_attributes(self.learned.names, table), source_codes(table), row_groups(table))
@@ -318,6 +324,13 @@ def _weight_of_label(labels: int, pairs: int) -> float:
     """
     most = min(_MOST_OF_LABEL, _SHARE_OF_LABEL * pairs)
     return max(1.0, most * labels / (labels + _FEW_LABELS))
+
+
+def _placed(known: CheckedLabels, place: NDArray[np.int64]) -> CheckedLabels:
+    """Labels of rows in their places; those of a row and its copy are dropped."""
+    left, right = place[known[0]], place[known[1]]
+    kept = left != right
+    return np.minimum(left, right)[kept], np.maximum(left, right)[kept], known[2][kept]
 
 
 def _compared(attributes: Sequence[Attribute], pairs: Candidates) -> Comparison:

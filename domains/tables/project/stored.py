@@ -65,13 +65,16 @@ def save_graph(folder: Path, graph: PairGraph) -> None:
     """
     pairs = {"left": graph.left, "right": graph.right, "weight": graph.weight}
     pd.DataFrame(pairs).to_parquet(folder / "pairs.parquet")
+    pd.DataFrame({"row": graph.copies[:, 0], "copy": graph.copies[:, 1]}).to_parquet(folder / "copies.parquet")
 
 
 def load_graph(project: Project) -> PairGraph:
     """Pairs with their probabilities."""
     pairs = project.read_frame("match", "pairs.parquet")
+    copies = project.read_frame("match", "copies.parquet")[["row", "copy"]].to_numpy(np.int64)
     count = len(project.read_frame("align", "rows.parquet"))
-    return PairGraph(count, *(pairs[name].to_numpy() for name in ("left", "right", "weight")))
+    left, right, weight = (pairs[name].to_numpy() for name in ("left", "right", "weight"))
+    return PairGraph(count, left, right, weight, copies)
 
 
 def save_sets(folder: Path, labels: NDArray[np.int64]) -> None:

@@ -48,7 +48,8 @@ def expected_errors(graph: PairGraph, labels: NDArray[np.int64]) -> tuple[float,
     """Expected wrong pairs, missed pairs and F1 of sets, if the probabilities are right.
 
     A pair in one set is wrong with 1 minus its probability; one that was not compared counts as surely wrong. A
-    compared pair in two sets is missed with its probability; pairs that blocking left out are not seen.
+    compared pair in two sets is missed with its probability; pairs that blocking left out are not seen. Copies
+    (`PairGraph.copies`) are no pairs.
 
     Args:
         graph: pairs with probabilities.
@@ -59,7 +60,9 @@ def expected_errors(graph: PairGraph, labels: NDArray[np.int64]) -> tuple[float,
     (0.25, 0.25, 0.75)
     """
     inside = labels[graph.left] == labels[graph.right]
-    size = np.bincount(labels).astype(np.float64)
+    alone = np.ones(graph.count, dtype=np.bool_)
+    alone[graph.copies[:, 1]] = False
+    size = np.bincount(labels[alone]).astype(np.float64)
     pairs = float((size * (size - 1) / 2).sum())
     right = float(graph.weight[inside].sum(dtype=np.float64))
     missed = float(graph.weight[~inside].sum(dtype=np.float64))

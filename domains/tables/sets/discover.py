@@ -45,8 +45,10 @@ def discover_sets(
     row.) Where that would break another constraint, the rows of these sets are looked at again, with must-links from
     the start. Linkage and correlation heed the other constraints at each merge. A set that another method found and
     that breaks one is split by average linkage inside it, which then merges as far as the constraints let it. Methods
-    work on each component apart, so that far rows have no say. The result does not depend on the order of rows nor on
-    the number of threads; only among rows that the graph cannot tell apart do ties fall by the order of rows.
+    work on each component apart, so that far rows have no say. A copy (`PairGraph.copies`) goes where its row goes,
+    and what is said of one is said of both, unless that it is not the row; where sets are limited in size or by source
+    copies stay alone. The result does not depend on the order of rows nor on the number of threads; only among rows
+    that the graph cannot tell apart do ties fall by the order of rows.
 
     Args:
         graph: pairs of rows with the probability that both are the same thing.
@@ -82,8 +84,10 @@ def discover_sets(
     source = as_sources(sources, n) if one_per_source and sources is not None else None
     if n == 0:
         return np.zeros(0, dtype=np.int64)
-    links = as_pairs("must_link", must_link, n)
-    constraints = Constraints(as_pairs("cannot_link", cannot_link, n), source, max_size)
+    links, apart = as_pairs("must_link", must_link, n), as_pairs("cannot_link", cannot_link, n)
+    original = _originals(graph, apart) if source is None and not max_size else np.arange(n)
+    links, apart = original[links], original[apart]
+    constraints = Constraints(apart, source, max_size)
     constraints.check(groups_of(n, links))
     # Weights are float32: a pair of .9 must reach a threshold of .9. A pair of 0 links nothing, whatever the threshold.
     limit = max(float(np.float32(threshold)), float(np.finfo(np.float32).smallest_subnormal))
@@ -95,7 +99,16 @@ def discover_sets(
         if broken.any():
             must, inside = pairs_among(links, broken), constraints.among(broken)
             labels[broken] = names + _find(function, graph.among(broken), must, inside, limit, seed)
-    return _by_first_row(labels)
+    return _by_first_row(labels[original])
+
+
+def _originals(graph: PairGraph, apart: NDArray[np.int64]) -> NDArray[np.int64]:
+    """``(n,)`` the row that each row is a copy of, or itself; a copy that must be apart from its row is none."""
+    original = np.arange(graph.count)
+    original[graph.copies[:, 1]] = graph.copies[:, 0]
+    against = apart[original[apart[:, 0]] == original[apart[:, 1]]]
+    original[against] = against
+    return original
 
 
 def _find(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,8 @@ class PairGraph:
         left: ``(p,)`` int64, the smaller row of each pair.
         right: ``(p,)`` int64, the larger one. Pairs are unique and sorted by left, then right.
         weight: ``(p,)`` float32 in [0, 1], probability that both rows are the same thing.
+        copies: ``(k, 2)`` int64, a row and another one that is the same in every column and stands in no pair: of
+            thousands of such rows a few are enough. No row has a copy and is one.
 
     Raises:
         ValueError: shapes that differ, a row out of range, a pair out of order or twice, a weight out of range.
@@ -29,10 +31,13 @@ class PairGraph:
     left: NDArray[np.int64]
     right: NDArray[np.int64]
     weight: NDArray[np.float32]
+    copies: NDArray[np.int64] = field(default_factory=lambda: np.empty((0, 2), dtype=np.int64))
 
     def __post_init__(self) -> None:
         if not self.left.shape == self.right.shape == self.weight.shape == (self.left.size,):
             raise ValueError(f"shapes differ: {self.left.shape}, {self.right.shape}, {self.weight.shape}")
+        if self.copies.size and not 0 <= self.copies.min() <= self.copies.max() < self.count:
+            raise ValueError(f"copies must be rows 0 to {self.count - 1}")
         if self.left.size == 0:
             return
         if self.left.min() < 0 or self.right.max() >= self.count or (self.left >= self.right).any():
@@ -66,20 +71,23 @@ class PairGraph:
     def above(self, threshold: float) -> PairGraph:
         """The graph of the pairs with a weight of at least ``threshold``."""
         kept = self.weight >= threshold
-        return PairGraph(self.count, self.left[kept], self.right[kept], self.weight[kept])
+        return replace(self, left=self.left[kept], right=self.right[kept], weight=self.weight[kept])
 
     def among(self, chosen: NDArray[np.bool_]) -> PairGraph:
-        """The graph of some rows, numbered anew.
+        """The graph of some rows, numbered anew; copies whose row is not among them stay as rows of their own.
 
         Args:
             chosen: ``(n,)`` whether each row is in it.
         """
         place = np.cumsum(chosen, dtype=np.int64) - 1
         kept = chosen[self.left] & chosen[self.right]
-        return PairGraph(int(chosen.sum()), place[self.left[kept]], place[self.right[kept]], self.weight[kept])
+        copies = place[self.copies[chosen[self.copies].all(axis=1)]]
+        return PairGraph(int(chosen.sum()), place[self.left[kept]], place[self.right[kept]], self.weight[kept], copies)
 
     def adjacency(self) -> csr_array:
-        """``(n, n)`` symmetric sparse matrix of the weights."""
+        """``(n, n)`` symmetric sparse matrix of the weights; that of a row and its copy is 1."""
         shape = (self.count, self.count)
-        half = coo_array((self.weight, (self.left, self.right)), shape=shape)
+        left, right = (np.concatenate([side, self.copies[:, i]]) for i, side in enumerate((self.left, self.right)))
+        weight = np.concatenate([self.weight, np.ones(len(self.copies), dtype=np.float32)])
+        half = coo_array((weight, (left, right)), shape=shape)
         return (half + half.T).tocsr()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Literal
 
@@ -71,7 +71,8 @@ def suspicious_sets(
     - large: more than 20 rows, and than three times those of 99 in 100 other sets of two or more. The cut is the same.
     - same_source: two or more rows of a source. The cut leaves one of each source in a set.
 
-    Linear time, but for the logarithms of sorting.
+    Linear time, but for the logarithms of sorting. Copies (`PairGraph.copies`) are left out, and
+    the sentence says how many there are.
 
     Args:
         graph: pairs of rows with probabilities.
@@ -99,6 +100,10 @@ def suspicious_sets(
         raise UserError(f"threshold must be in [0, 1] and margin >= 0, got {threshold} and {margin}")
     names = None if sources is None else np.asarray(sources)
     code = None if sources is None else as_sources(sources, n)
+    copied = graph.copies[:, 1]
+    more = np.bincount(labels[copied], minlength=1)
+    labels = labels.copy()
+    labels[copied] = int(labels.max(initial=-1)) + 1 + np.arange(len(copied))
     strong = graph.above(threshold)
     inside = labels[strong.left] == labels[strong.right]
     inner = PairGraph(n, strong.left[inside], strong.right[inside], strong.weight[inside])
@@ -106,8 +111,14 @@ def suspicious_sets(
     found = finder.by_links()
     if code is not None and names is not None:
         found += finder.by_source(code, names)
+    found = [_with_copies(one, int(more[one.label])) if one.label < len(more) else one for one in found]
     rank = {reason: i for i, reason in enumerate(("chain", "weak_bridge", "sparse", "large", "same_source"))}
     return sorted(found, key=lambda s: (rank[s.reason], -s.rows.size, s.label))
+
+
+def _with_copies(one: SuspiciousSet, more: int) -> SuspiciousSet:
+    words = f"{one.sentence} Besides these rows, {more} more are the same as one of them in every column."
+    return replace(one, sentence=words) if more else one
 
 
 class _Finder:

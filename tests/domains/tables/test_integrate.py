@@ -10,6 +10,7 @@ from core.cli.main import main
 from core.errors import UserError
 from domains.tables import integrate
 from domains.tables.data.embedded import load_embedded
+from domains.tables.data.persons import persons
 from domains.tables.data.read import read_source
 from domains.tables.evaluate import pairwise
 from domains.tables.project.folder import Project
@@ -71,7 +72,9 @@ def test_a_label_joins_sets_whole():
     people = ["Ada Lovelace", "Kurt Goedel", "Alan Turing", "Emmy Noether", "Grace Hopper", "Sofia Kowalewskaja"]
     rows = [(name, f"{10 * i + 3} Long Lane", str(1800 + 7 * i)) for i, name in enumerate(people)]
     lists = [
-        pd.DataFrame([(typo(name, at), street, born) for name, street, born in rows], columns=["name", "street", "born"])
+        pd.DataFrame(
+            [(typo(name, at), street, born) for name, street, born in rows], columns=["name", "street", "born"]
+        )
         for at in (2, 4, 5)
     ]
     count, three = len(people), np.arange(3) * len(people)
@@ -113,6 +116,21 @@ def test_sources_that_were_read_stand_beside_other_tables(tmp_path):
     found = integrate([read_source(FRAMES["a"], name="a"), tmp_path / "a.csv", FRAMES["b"]])
     assert [one.name for one in found.sources] == ["a", "a.csv", "table"]
     assert found.rows["source"].tolist() == ["a"] * 4 + ["a.csv"] * 3 + ["table"] * 3
+
+
+def test_thousands_of_identical_rows_are_one_thing():
+    columns = ["name", "street", "town"]
+    same = [["Ada Lovelace", "5 Saint James Square", "London"]] * 1500
+    near = [["Ada Lovelace", "5 Saint James Square", "London"], ["Ada Lovelace", "5 Saint Jame Square", "London"]]
+    people, _ = persons(1500, duplicates=0)
+    other = people.frame[["surname", "address", "suburb"]].fillna("").values.tolist()
+    found = integrate([pd.DataFrame([*same[:700], *near, *other, *same[700:]], columns=columns)])
+    entity = found.entity
+    assert set(entity[:702]) == set(entity[702 + len(other) :]) == {1}
+    assert 1 not in entity[702 : 702 + len(other)]
+    shown = {one.reason: one.sentence for one in found.suspicious if 0 in one.rows}
+    assert shown.keys() == {"large", "same_source"}
+    assert "Besides these rows, 1301 more are the same" in shown["large"]
 
 
 def test_a_column_called_entity_keeps_its_name():

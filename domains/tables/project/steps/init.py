@@ -11,8 +11,6 @@ from pathlib import Path
 from time import perf_counter
 from urllib.parse import quote
 
-import pandas as pd
-
 from core.atomic import make_folder
 from core.errors import OperationError, UserError
 from core.progress import watched
@@ -79,13 +77,9 @@ def _new_settings(project: Project, sources: Sequence[str], seed: int, name: str
         raise UserError(f"{project.path} is no project yet, so init needs inputs: files, folders or database addresses")
     if project.path.is_file():
         raise UserError(f"{project.path} is a file; a project is a folder")
-    places: list[Location | pd.DataFrame] = [place for spec in sources for place in locate(spec)]
+    places = [place for spec in sources for place in locate(spec)]
     named = zip(places, unique_names(places), strict=True)
-    found = tuple(
-        SourceSettings(one, _absolute(place), sheet=place.sheet or "")
-        for place, one in named
-        if isinstance(place, Location)
-    )
+    found = tuple(SourceSettings(one, _absolute(place), sheet=place.sheet or "") for place, one in named)
     return ProjectSettings(name or project.path.resolve().name, found, seed)
 
 

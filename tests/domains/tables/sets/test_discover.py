@@ -1,5 +1,7 @@
 """What every method keeps: a disjoint cover, two cliques, no say of the order of rows, and the constraints."""
 
+from dataclasses import replace
+from functools import partial
 from itertools import combinations, pairwise
 from typing import Any
 
@@ -206,6 +208,20 @@ def test_a_must_link_joins_sets_whole(method: str) -> None:
     graph = graph_of(5, [(0, 1, 0.9), (2, 3, 0.9)])
     assert discover_sets(graph, method, must_link=[(0, 2)]).tolist() == [0, 0, 0, 0, 1]
     assert discover_sets(graph, method, must_link=[(0, 2)], cannot_link=[(1, 3)])[[0, 2]].tolist() == [0, 0]
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_copies_go_where_their_row_goes(method: str) -> None:
+    graph = replace(graph_of(7, [(0, 1, 0.9), (2, 3, 0.9)]), copies=np.array([[0, 4], [0, 5]]))
+    find = partial(discover_sets, graph, method)
+    assert find().tolist() == [0, 0, 1, 1, 0, 0, 2]
+    assert find(must_link=[(4, 2)]).tolist() == [0, 0, 0, 0, 0, 0, 1]
+    assert find(cannot_link=[(1, 5)]).tolist() == [0, 1, 2, 2, 0, 0, 3]
+    assert find(cannot_link=[(0, 4)]).tolist() == [0, 0, 1, 1, 2, 0, 3]
+    assert find(cannot_link=[(4, 5)]).tolist() == [0, 0, 1, 1, 2, 3, 4]
+    assert find(max_size=2).tolist() == [0, 0, 1, 1, 2, 3, 4]
+    part = graph.among(np.array([True, False, True, True, True, False, True]))
+    assert discover_sets(part, method).tolist() == [0, 1, 1, 0, 2]
 
 
 def test_components_far_away_have_no_say() -> None:
