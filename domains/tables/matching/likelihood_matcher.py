@@ -34,7 +34,7 @@ from domains.tables.matching.whole_row import known_attributes, matched_attribut
 from domains.tables.sets.discover import discover_sets
 from domains.tables.sets.graph import PairGraph
 
-__all__ = ["LikelihoodMatcher", "MatchSettings"]
+__all__ = ["IDENTICAL", "LikelihoodMatcher", "MatchSettings"]
 
 _RANDOM = 200_000
 _BLOCK = 1 << 18
@@ -42,7 +42,7 @@ _SHARE_OF_LABEL = 1e-3
 _MOST_OF_LABEL = 20.0
 _FEW_LABELS = 10
 """So many labels, or fewer, weigh half of the most, or less, each."""
-_SAME = 0.999
+IDENTICAL = 0.999
 """Rows that are the same in every column are the same thing at least as probably, whatever was learned."""
 _HARDLY = -20.0
 """Log odds of a match where nothing could be learned."""
@@ -308,7 +308,7 @@ def _probable(
     learned = matcher.learned
     chance = expit(learned.log_odds(*pair_odds(learned.likelihood, rows.source, rows.attributes, part)))
     same = (rows.group[part.left] == rows.group[part.right]) & (rows.group[part.left] >= 0)
-    chance = np.where(same, np.maximum(chance, _SAME), chance)
+    chance = np.where(same, np.maximum(chance, IDENTICAL), chance)
     kept = chance >= matcher.settings.least
     return part.left[kept], part.right[kept], chance[kept].astype(np.float32)
 

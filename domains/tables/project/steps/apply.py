@@ -14,10 +14,11 @@ from core.errors import UserError
 from domains.tables.align.columns import align as match_columns
 from domains.tables.align.mapping import ColumnMapping
 from domains.tables.blocking.default import blocker_of
+from domains.tables.blocking.identical import WithoutCopies
 from domains.tables.blocking.pairs import Candidates
 from domains.tables.data.read import read_source
 from domains.tables.data.table import Table
-from domains.tables.matching.likelihood_matcher import LikelihoodMatcher
+from domains.tables.matching.likelihood_matcher import IDENTICAL, LikelihoodMatcher
 from domains.tables.outcome import entity_names
 from domains.tables.project.folder import Project
 from domains.tables.project.freshness import require
@@ -29,7 +30,7 @@ from domains.tables.sets.graph import PairGraph
 __all__ = ["Applied", "apply"]
 
 LARGEST = 50
-"""An entity of more rows is compared with a new row by those of its rows that blocking found."""
+"""Of an entity of more rows so many stand for it, evenly drawn: all of them would be too many to compare."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,8 +39,8 @@ class Applied:
 
     Attributes:
         rows: one for each new row, in their order: ``row`` (from 0), ``entity`` (an id of the project, or ``new1``,
-            ``new2``, ... for things that the project does not have), ``probability`` (mean over the entity's rows;
-            missing for new things), then the columns of the union.
+            ``new2``, ... for things that the project does not have), ``probability`` (mean over the entity's rows,
+            of a large entity over fifty of them; missing for new things), then the columns of the union.
         matched: number of rows of known entities.
         things: number of new things among the others.
         ignored: columns of the new table that have no place in the union.
@@ -71,7 +72,8 @@ def apply(project: Project, new: str | Path) -> Applied:
     require(project, "resolve")
     entity = project.read_frame("resolve", "entities.parquet")["entity"].to_numpy(np.int64)
     threshold = float(project.finished("cluster").facts["threshold"])
-    table, settings = load_table(project), project.settings
+    thin = WithoutCopies.of(load_table(project))
+    table, entity, settings = thin.table, entity[thin.rows], project.settings
     source = read_source(new)
     name = _free_name(source.name, table.sources)
     frame, ignored = _under_union(project, table, source.frame, name)
@@ -81,6 +83,7 @@ def apply(project: Project, new: str | Path) -> Applied:
     found = _with_whole_entities(found, entity, first)
     graph = LikelihoodMatcher.load(project.file("match", "matcher.json")).predict(joined, found)
     label, probability = _assign(graph, entity, first, threshold)
+    _follow_copies(graph.copies, entity, first, label, probability)
     known = label >= 0
     names = np.where(known, entity_names(np.where(known, label, 0)), "")
     things = np.unique(label[~known])
@@ -143,29 +146,33 @@ def _joined(table: Table, frame: pd.DataFrame, name: str) -> Table:
 
 
 def _with_whole_entities(found: Candidates, entity: NDArray[np.int64], first: int) -> Candidates:
-    """Pairs with a new row, and for each of them those with the other rows of the same entity.
+    """Pairs of new rows, and of each new row with the rows that stand for the entities of its candidates.
 
-    A mean over an entity must not count rows as unlike only because blocking did not name them.
+    A mean over an entity must count no row as unlike because blocking did not name it, nor the most alike ones alone.
     """
     fresh = found.right >= first
     left, right = found.left[fresh], found.right[fresh]
     old = left < first
-    named, inverse = np.unique(entity[left[old]], return_inverse=True)
-    members = np.flatnonzero(np.isin(entity, named))
-    place = np.searchsorted(named, entity[members])
-    members, place = members[np.argsort(place, kind="stable")], np.sort(place)
-    start, size = np.searchsorted(place, np.arange(len(named))), np.bincount(place, minlength=len(named))
-    wanted = np.where(size <= LARGEST, size, 0)[inverse.reshape(-1)]
-    shift = np.arange(wanted.sum()) - np.repeat(np.cumsum(wanted) - wanted, wanted)
-    more = members[np.repeat(start[inverse.reshape(-1)], wanted) + shift]
-    rows = np.repeat(right[old], wanted)
-    return Candidates.of(found.count, np.concatenate([left, more]), np.concatenate([right, rows]))
+    order = np.argsort(entity, kind="stable")
+    _, start, code, size = np.unique(entity[order], return_index=True, return_inverse=True, return_counts=True)
+    number = np.empty(first, dtype=np.int64)
+    number[order] = code.reshape(-1)
+    asked, row = np.unique(np.column_stack([number[left[old]], right[old]]), axis=0).T
+    taken = np.minimum(size[asked], LARGEST)
+    rank = np.arange(taken.sum()) - np.repeat(np.cumsum(taken) - taken, taken)
+    place = rank * np.repeat(size[asked], taken) // np.repeat(taken, taken)
+    more = order[np.repeat(start[asked], taken) + place]
+    return Candidates.of(
+        found.count, np.concatenate([left[~old], more]), np.concatenate([right[~old], np.repeat(row, taken)])
+    )
 
 
 def _assign(
     graph: PairGraph, entity: NDArray[np.int64], first: int, threshold: float
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """``(k,)`` number of the entity of each new row, below 0 for new things; and the mean probability.
+
+    The graph has the pairs of `_with_whole_entities`.
 
     Nodes are entities and new rows; of two entities at most one is in a set.
     """
@@ -177,7 +184,7 @@ def _assign(
     nodes = len(numbers) + count
     key, inverse = np.unique(left * nodes + right, return_inverse=True)
     one, two = np.divmod(key, nodes)
-    members = np.concatenate([size, np.ones(count, dtype=np.int64)])
+    members = np.concatenate([np.minimum(size, LARGEST), np.ones(count, dtype=np.int64)])
     mean = np.bincount(inverse.reshape(-1), weight, len(key)) / members[one]
     small = PairGraph.of(nodes, one, two, np.minimum(mean, 1.0))
     source = np.concatenate([np.zeros(len(numbers), dtype=np.int64), 1 + np.arange(count)])
@@ -192,3 +199,17 @@ def _assign(
     chance = np.where(there, mean[at] if len(key) else np.nan, np.nan)
     rounded: NDArray[np.float64] = np.round(chance, 4).astype(np.float64)
     return result.astype(np.int64), rounded
+
+
+def _follow_copies(
+    copies: NDArray[np.int64],
+    entity: NDArray[np.int64],
+    first: int,
+    label: NDArray[np.int64],
+    probability: NDArray[np.float64],
+) -> None:
+    """Of a thousand identical new rows most were not compared (`PairGraph.copies`); they go where their row goes."""
+    row, copy = copies[:, 0], copies[:, 1] - first
+    old = row < first
+    label[copy[old]], probability[copy[old]] = entity[row[old]], IDENTICAL
+    label[copy[~old]], probability[copy[~old]] = label[row[~old] - first], probability[row[~old] - first]
