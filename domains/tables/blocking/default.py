@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from core.checks import check_at_least
 from domains.tables.blocking.blocker import Blocker, UnionOf
-from domains.tables.blocking.identical import identical_pairs
+from domains.tables.blocking.identical import identical_pairs, most_identical_pairs
 from domains.tables.blocking.minhash import MinHash
 from domains.tables.blocking.neighbours import nearest_rows, row_vectors
 from domains.tables.blocking.pairs import Candidates
@@ -43,7 +43,7 @@ class NearestRows:
 
     def most_pairs(self, table: Table) -> int:
         """See `domains.tables.blocking.blocker.Blocker`."""
-        return len(table) * self.neighbours
+        return len(table) * self.neighbours + most_identical_pairs(table)
 
 
 BLOCKERS = ("auto", "nearest_rows", "shared_values", "token_index", "minhash", "all")

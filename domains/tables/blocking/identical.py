@@ -11,7 +11,7 @@ from domains.tables.blocking.pairs import Candidates, within_blocks
 from domains.tables.data.table import Table
 from domains.tables.matching.attributes import Attribute
 
-__all__ = ["WithoutCopies", "identical_pairs", "row_groups"]
+__all__ = ["WithoutCopies", "identical_pairs", "most_identical_pairs", "row_groups"]
 
 _LARGEST = 1000
 """Rows of the largest group of which all pairs are taken."""
@@ -58,6 +58,18 @@ def identical_pairs(table: Table) -> Candidates:
     rows = np.flatnonzero(group >= 0)
     rows = np.setdiff1d(rows, surplus_copies(group)[:, 1], assume_unique=True)
     return Candidates.of(len(table), *within_blocks(rows, group[rows], _LARGEST))
+
+
+def most_identical_pairs(table: Table) -> int:
+    """How many pairs `identical_pairs` has, without making them.
+
+    Args:
+        table: the rows.
+    """
+    group = row_groups(table)
+    size = np.bincount(group[group >= 0])
+    size = np.where(size > _LARGEST, _KEPT, size)
+    return int((size * (size - 1) // 2).sum())
 
 
 def surplus_copies(group: NDArray[np.int64]) -> NDArray[np.int64]:

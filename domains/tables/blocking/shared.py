@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from core.checks import check_at_least
-from domains.tables.blocking.identical import identical_pairs
+from domains.tables.blocking.identical import identical_pairs, most_identical_pairs
 from domains.tables.blocking.pairs import Candidates, within_blocks
 from domains.tables.blocking.words import block_pairs, row_words
 from domains.tables.data.table import Table
@@ -63,7 +63,8 @@ class SharedValues:
         """See `domains.tables.blocking.blocker.Blocker`; pairs that several blocks have count several times."""
         chosen = _most_telling(attributes_of(table))
         keys = _keys(chosen)
-        return sum(block_pairs(block, largest) for _, block, largest in (self.blocks(chosen, key) for key in keys))
+        found = sum(block_pairs(block, largest) for _, block, largest in (self.blocks(chosen, key) for key in keys))
+        return found + most_identical_pairs(table)
 
     def blocks(
         self, attributes: Sequence[Attribute], key: tuple[int, ...]

@@ -199,7 +199,7 @@ def test_block_stops_on_its_limit(project, capsys, limit):
     assert 2_790 * (20 + 8 * len(wide.columns)) < 2**20  # a limit of 1 MiB needs more pairs
     text = project.settings_path.read_text().replace(*limit).replace("neighbours: 10", "neighbours: 100")
     project.settings_path.write_text(text)
-    with pytest.raises(LimitError, match=f"stopped on limit: at most 27,900 pairs of 279 rows.*block.{limit[0][:8]}"):
+    with pytest.raises(LimitError, match=f"stopped on limit: at most 27,901 pairs of 279 rows.*block.{limit[0][:8]}"):
         run(capsys, "block", str(project.path))
     assert main(["tables", "block", str(project.path)]) == 3
     assert "stopped on limit" in capsys.readouterr().err
