@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Awaitable, Callable, MutableMapping
-from http.cookies import CookieError, SimpleCookie
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -79,7 +78,7 @@ class Guard:
             else:
                 await _answer(send, 403, "The token in this address is of another run; use the address of this one.")
             return
-        if not self._is_token(self._cookie_of(headers.get("cookie", ""))):
+        if not any(self._is_token(value) for value in self._cookies_of(headers.get("cookie", ""))):
             await _answer(send, 403, "Open the page by the address that the command has printed.")
             return
         if scope["method"] not in ("GET", "HEAD"):
@@ -96,12 +95,14 @@ class Guard:
         cookie = f"{self.cookie}={self.token}; Path=/; HttpOnly; SameSite=Strict"
         return [(b"location", b"/"), (b"set-cookie", cookie.encode())]
 
-    def _cookie_of(self, header: str) -> str:
-        try:
-            found = SimpleCookie(header).get(self.cookie)
-        except CookieError:
-            return ""
-        return found.value if found else ""
+    def _cookies_of(self, header: str) -> list[str]:
+        """Values of this page's cookie.
+
+        By hand: `http.cookies` gives up at the first cookie that it dislikes, and those of other programs on this
+        machine come here too.
+        """
+        pairs = (part.partition("=") for part in header.split(";"))
+        return [value.strip() for name, _, value in pairs if name.strip() == self.cookie]
 
     def _foreign(self, headers: dict[str, str]) -> tuple[int, str] | None:
         """Why a request that writes is refused, or None."""

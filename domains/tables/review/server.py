@@ -6,13 +6,13 @@ import socket
 from collections.abc import Callable, Mapping
 from functools import cache
 from importlib.resources import files
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, JSONResponse, Response
 from jinja2 import Environment, FunctionLoader, StrictUndefined
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from core.errors import OperationError, UserError
 from domains.tables.review import conflict_views, views
@@ -24,6 +24,16 @@ __all__ = ["create_app", "open_socket", "serve"]
 _ASSETS = {"review.css": "text/css", "review.js": "text/javascript", "rows.js": "text/javascript"}
 
 
+def _whole(text: str) -> str:
+    """Half of a surrogate pair is no text: no file could hold it."""
+    if any("\ud800" <= letter <= "\udfff" for letter in text):
+        raise ValueError("half of a surrogate pair stands in it")
+    return text
+
+
+Text = Annotated[str, AfterValidator(_whole)]
+
+
 class DecisionBody(BaseModel):
     """A decision as the page sends it; rows are positions in the table."""
 
@@ -33,9 +43,9 @@ class DecisionBody(BaseModel):
     kind: Literal["pair", "must_link", "cannot_link", "merge", "split", "lock", "value", "rule", "threshold"]
     groups: list[list[int]] = Field(default_factory=list, max_length=1000)
     answer: Literal["yes", "no", "unsure"] | None = None
-    column: str | None = None
-    value: str | None = None
-    rule: str | None = None
+    column: Text | None = None
+    value: Text | None = None
+    rule: Text | None = None
     threshold: float | None = Field(default=None, ge=0, le=1)
 
 
@@ -45,7 +55,7 @@ class UndoBody(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
     generation: str
-    of: str | None = None
+    of: Text | None = None
 
 
 class ReloadBody(BaseModel):
@@ -159,6 +169,7 @@ def create_app(session: ReviewSession, token: str, port: int) -> Guard:
     @app.post("/api/undo")
     def api_undo(body: UndoBody) -> Response:
         def undo() -> Response:
+            session.check(body.generation)
             done = session.undo(body.of)
             if done is None:
                 return JSONResponse({"undone": None, "sets": session.count, **_counts(session)})

@@ -215,11 +215,12 @@ class ReviewSession:
         """
         with self.lock:
             self.check()
-            self._check_decision(kind, groups, fields)
+            self._check_rows(groups)
             try:
                 decision = new_decision(kind, [self.index.refs(g) for g in groups], user=self.user, **fields)  # type: ignore[arg-type]
             except ValueError as error:
                 raise UserError(str(error)) from error
+            self._check_decision(kind, groups, fields)
             # Found before it is written: what cannot be taken in must not get into the log.
             self._present([*self.project.decisions.read()[0], decision])
             self.project.decisions.append(decision)
@@ -267,13 +268,15 @@ class ReviewSession:
             self.refresh()
             return back, target
 
-    def _check_decision(self, kind: str, groups: Sequence[Sequence[int]], fields: dict[str, object]) -> None:
+    def _check_rows(self, groups: Sequence[Sequence[int]]) -> None:
         count = len(self.labels)
         for row in (row for group in groups for row in group):
             if not 0 <= row < count:
                 raise UserError(f"there is no row {row}; rows are numbered 0 to {count - 1}")
         if any(not group for group in groups):
             raise UserError("a group without rows; choose at least one row and leave at least one")
+
+    def _check_decision(self, kind: str, groups: Sequence[Sequence[int]], fields: dict[str, object]) -> None:
         if kind == "undo":
             raise UserError("an undo has its own address, /api/undo")
         rows = [row for group in groups for row in group]

@@ -54,6 +54,15 @@ def test_other_cookies(client, cookie):
 
 
 @pytest.mark.parametrize(
+    "other", ['prefs={"a":1}', "a b=1", 'foo="x', "theme[x]=1", 'x=a"b', "x", "x=1 2", "=", "counterpoint_4321=old"]
+)
+def test_cookies_of_other_local_programs_do_not_shut_the_page(client, other):
+    own = f"counterpoint_{PORT}=secret"
+    for cookie in (f"{other}; {own}", f"{own}; {other}", f"{other};{own};{other}"):
+        assert client.get("/", headers={"cookie": cookie}).text == "inside"
+
+
+@pytest.mark.parametrize(
     "host", ["evil.example", "evil.example:4321", "127.0.0.1", "127.0.0.1:80", "127.0.0.1:4321.evil.example", ""]
 )
 def test_other_names_for_this_machine(known, host):

@@ -11,7 +11,7 @@ from domains.tables.project.folder import Project
 from domains.tables.project.steps.align import align
 from domains.tables.project.steps.cluster import cluster
 from domains.tables.review.session import ReviewSession
-from tests.domains.tables.review.conftest import Page
+from tests.domains.tables.review.conftest import OWN, Page
 
 VIEWS = ["/", "/pair/2/9", "/set/0", "/set/3", "/sets", "/conflicts", "/conflicts?column=phone",
          "/conflict/0?column=name", "/conflict/2?column=city", "/rows", "/decisions", "/done"]  # fmt: skip
@@ -61,6 +61,41 @@ def groups(session):
 
 
 BEFORE = [[0, 4, 7], [1, 5, 8], [2, 6], [3], [9]]
+
+
+def test_an_undo_of_an_older_page_is_refused(page, session):
+    assert page.decide("pair", [0], [4], answer="yes").status_code == 200
+    answer = page.post("/api/undo", {"generation": "another"})
+    assert (answer.status_code, answer.json()["stale"]) == (409, True)
+    assert [one.kind for one in session.active] == ["pair"]
+
+
+@pytest.mark.parametrize("kind", ["pair", "must_link", "cannot_link", "merge", "split", "lock", "value"])
+def test_a_decision_needs_rows(page, session, kind):
+    more = {"pair": {"answer": "yes"}, "value": {"column": "name", "value": "x"}}.get(kind, {})
+    for groups in ([], [[]]):
+        answer = page.decide(kind, *groups, **more)
+        assert answer.status_code == 400
+        assert "group" in answer.json()["error"]
+    assert session.lines == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "fields"),
+    [
+        ("rule", {"column": "name", "rule": "union:\ud800"}),
+        ("rule", {"column": "na\udfffme", "rule": "union"}),
+        ("value", {"column": "name", "value": "\ud800"}),
+    ],
+)
+def test_half_a_surrogate_pair_is_no_text(page, session, kind, fields):
+    body = {"generation": session.generation, "kind": kind, "groups": [[0, 4]] if kind == "value" else [], **fields}
+    answer = page.client.post(
+        "/api/decisions", content=json.dumps(body), headers={"origin": OWN, "content-type": "application/json"}
+    )
+    assert answer.status_code == 422
+    assert "surrogate" in answer.json()["error"]
+    assert session.lines == []
 
 
 def test_yes_no_unsure_and_undo(page, session):
