@@ -79,7 +79,7 @@ class Newest:
         """See `Rule.choose`."""
         if self.by not in problem.table.columns:
             raise unknown_name("date column", self.by, problem.table.columns)
-        date = days(problem.table.frame[self.by], self.by, self.order)
+        date = days(problem.table.frame[self.by], self.by, self.order, problem.whole.frame[self.by])
         return {attribute: self._one(problem.candidates[attribute], date) for attribute in attributes}
 
     def _one(self, candidates: Candidates, date: NDArray[np.float64]) -> Choice:
@@ -110,7 +110,7 @@ class SourcePriority:
             raise UserError("source_priority needs the names of sources, the most trusted first")
         if len(set(self.order)) < len(self.order):
             raise UserError(f"source_priority names a source twice: {', '.join(self.order)}")
-        known = problem.table.sources
+        known = problem.whole.sources
         for source in self.order:
             if source not in known:
                 raise unknown_name("source", source, known)

@@ -21,7 +21,9 @@ _YEAR = re.compile(r"\s*(\d{4})(?:-(\d{2}))?\s*")
 _DAY = 86400.0
 
 
-def days(column: pd.Series, name: str, order: Order | None = None) -> NDArray[np.float64]:
+def days(
+    column: pd.Series, name: str, order: Order | None = None, among: pd.Series | None = None
+) -> NDArray[np.float64]:
     """Days since 1970-01-01 of each text, with the time of day as a fraction; -inf where there is no date.
 
     Read are years, year-month, and three numbers with dashes, dots or slashes between them, with a time after them or
@@ -32,18 +34,20 @@ def days(column: pd.Series, name: str, order: Order | None = None) -> NDArray[np
         name: of the column, for messages.
         order: of the three numbers; None takes year first where the first number has four digits, and finds out about
             day and month from a number above 12.
+        among: the whole column, of which ``column`` is a part; it shows the order. None is the column itself.
 
     Raises:
-        UserError: no text is a date; or day and month cannot be told apart, or both orders occur.
+        UserError: no text of the whole column is a date; or day and month cannot be told apart, or both orders occur.
     """
-    code, texts = pd.factorize(column, use_na_sentinel=True)
-    found = [_DATE.fullmatch(str(text)) for text in texts]
-    if order is None:
-        order = _order(found, name)
-    values = np.array([_days(str(text), match, order) for text, match in zip(texts, found, strict=True)] + [-np.inf])
-    if len(texts) and not np.isfinite(values).any():
+    whole = column if among is None else among
+    texts = [str(text) for text in pd.unique(whole.dropna())]
+    found = [_DATE.fullmatch(text) for text in texts]
+    order = order or _order(found, name)
+    if texts and all(_days(text, match, order) == -np.inf for text, match in zip(texts, found, strict=True)):
         raise UserError(f"column {name!r} holds no dates (its first value is {texts[0]!r}); name a column of dates")
-    return values[code]
+    code, mine = pd.factorize(column, use_na_sentinel=True)
+    values = [_days(str(text), _DATE.fullmatch(str(text)), order) for text in mine]
+    return np.array([*values, -np.inf])[code]
 
 
 def _order(found: list[re.Match[str] | None], name: str) -> Order:

@@ -28,6 +28,8 @@ class Problem:
         candidates: by attribute, in the order of the columns.
         given: values that a person has settled, by (entity, attribute).
         known: those of them that are among the candidates, as candidates.
+        whole: the table of which the rows are a part; which sources there are, and how dates are written, is read in
+            it. The table itself if all is resolved.
     """
 
     table: Table
@@ -36,15 +38,22 @@ class Problem:
     candidates: dict[str, Candidates]
     given: dict[tuple[int, str], str]
     known: dict[tuple[int, str], int]
+    whole: Table
 
 
-def problem_of(table: Table, labels: NDArray[np.int64], known: Mapping[tuple[int, str], str] | None = None) -> Problem:
+def problem_of(
+    table: Table,
+    labels: NDArray[np.int64],
+    known: Mapping[tuple[int, str], str] | None = None,
+    whole: Table | None = None,
+) -> Problem:
     """Group the values of a table.
 
     Args:
         table: n rows.
         labels: ``(n,)`` integers, the set of each row.
         known: values that a person has settled, by (label, attribute).
+        whole: the table of which the rows are a part; None is the table itself.
 
     Raises:
         UserError: labels that do not fit, or a known value for a label or an attribute that is not there.
@@ -71,4 +80,4 @@ def problem_of(table: Table, labels: NDArray[np.int64], known: Mapping[tuple[int
         same = np.flatnonzero(one.key[at:end] == comparable([text])[0])
         if same.size:
             found[place, attribute] = int(at + same[0])
-    return Problem(table, values, entity.astype(np.int64), candidates, given, found)
+    return Problem(table, values, entity.astype(np.int64), candidates, given, found, whole or table)

@@ -29,6 +29,7 @@ def resolve(
     *,
     default: AnyRule = "majority",
     known: Mapping[tuple[int, str], str] | None = None,
+    whole: Table | None = None,
 ) -> Resolution:
     """Give every set of rows one value for each attribute.
 
@@ -43,6 +44,8 @@ def resolve(
         default: for attributes that ``rules`` does not name.
         known: values that a person has settled, by (label, attribute). They win over every rule, and rules that learn
             about sources learn from those that are among the candidates.
+        whole: the table of which the rows are a part, so that "newest" and "source_priority" choose for some sets as
+            they do for all; rules that learn about sources learn from the rows alone. None is the table itself.
 
     Raises:
         UserError: labels that do not fit, an unknown column or rule, a rule without what it needs.
@@ -52,7 +55,7 @@ def resolve(
     ['ulm ']
     """
     by_attribute = _rules(table, rules, default)
-    problem = problem_of(table, labels, known)
+    problem = problem_of(table, labels, known, whole)
     choices: dict[str, Choice] = {}
     for rule in {id(one): one for one in by_attribute.values()}.values():
         mine = [attribute for attribute in table.columns if by_attribute[attribute] is rule]

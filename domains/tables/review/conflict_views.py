@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -133,8 +134,24 @@ def _reliability(session: ReviewSession, column: str) -> dict[str, tuple[int, in
 
 
 def _next(session: ReviewSession, name: int, column: str) -> tuple[int, str] | None:
-    """The conflict after this one in the list of its column, which is not settled."""
+    """The conflict after this one in the list of its column, which is not settled.
+
+    In a large table, of which no list is made for a page, that of the next set.
+    """
+    if len(session.labels) > WHOLE:
+        return next(((one, column) for one in _later_conflicts(session, name, column)), None)
     listed = [one for one in conflicts(session, column)["list"] if one["rule"] != "known"]
     places = [i for i, one in enumerate(listed) if one["set"] == name]
     after = [one for one in listed[places[0] + 1 if places else 0 :] if one["set"] != name]
     return (after[0]["set"], after[0]["column"]) if after else None
+
+
+def _later_conflicts(session: ReviewSession, name: int, column: str) -> Iterator[int]:
+    """Sets after one whose values in a column differ, and were not settled, in their order."""
+    code = pd.factorize(session.table.frame[column])[0]
+    rows = np.flatnonzero((code >= 0) & (session.labels > name))
+    pairs = np.unique(np.column_stack([session.labels[rows], code[rows]]), axis=0)
+    for label in pairs[1:, 0][np.diff(pairs[:, 0]) == 0].tolist():
+        values = session.table.frame[column].iloc[session.rows_of(label)].dropna().tolist()
+        if (label, column) not in session.settled.values and len(set(comparable(values))) > 1:
+            yield label

@@ -170,8 +170,8 @@ class ReviewSession:
         values = {place: value for place, value in self.settled.values.items() if place[0] == name}
         settled = Settled(values, self.settled.decision, ())
         labels = np.full(len(rows), name, dtype=np.int64)
-        part = self.table.select(rows)
-        return resolve_now(part, labels, settled, self.rules, self.settings.resolve.default, self._asked_before)
+        part, default = self.table.select(rows), self.settings.resolve.default
+        return resolve_now(part, labels, settled, self.rules, default, self._asked_before, self.table)
 
     @property
     def count(self) -> int:

@@ -107,6 +107,7 @@ def resolve_now(
     rules: Mapping[str, str],
     default: str,
     llm: Callable[[], Rule],
+    whole: Table | None = None,
 ) -> Resolution:
     """One value for each set and column, under rules and what people chose.
 
@@ -117,6 +118,7 @@ def resolve_now(
         rules: by column; of columns that the table does not have they are refused.
         default: of the other columns.
         llm: what "llm" means among the rules; called where a column has it.
+        whole: the table of which the rows are a part; None is the table itself.
 
     Raises:
         UserError: an unknown rule or column.
@@ -124,7 +126,8 @@ def resolve_now(
     asked = llm() if "llm" in (default, *rules.values()) else None
     meant = {column: asked if asked and rule == "llm" else rule for column, rule in rules.items()}
     known = {place: value for place, value in settled.values.items() if place[1] in table.columns}
-    return resolve_sets(table, labels, meant, default=asked if asked and default == "llm" else default, known=known)
+    rest = asked if asked and default == "llm" else default
+    return resolve_sets(table, labels, meant, default=rest, known=known, whole=whole)
 
 
 def current_labels(project: Project, index: RowIndex) -> tuple[NDArray[np.int64], Decided, int]:

@@ -54,6 +54,23 @@ def test_newest():
     assert golden["v"].tolist() == ["old"]
 
 
+@pytest.mark.parametrize("rule", ["newest:updated", "source_priority:c>b>a"])
+def test_a_part_is_resolved_as_in_the_whole(rule):
+    frame = pd.DataFrame(
+        {
+            "name": ["a", "b", "c", "d", "e", "f"],
+            "updated": ["01.02.2020", "03.01.2020", "25.12.2020", "26.12.2020", None, "nothing"],
+        }
+    )
+    table = Table.of(frame, source=["a", "b", "a", "b", "a", "c"])
+    labels = np.array([0, 0, 1, 1, 2, 2])
+    golden = resolve(table, labels, rule).golden
+    for label in (0, 1, 2):
+        rows = np.flatnonzero(labels == label)
+        part = resolve(table.select(rows), labels[rows], rule, whole=table).golden
+        assert part.to_dict() == golden.loc[[label]].to_dict()
+
+
 def test_entities_and_missing_values():
     table = _table(["a", "b", "a", "b"], v=["x", None, None, None], w=["1", "1", "2", "3"])
     found = resolve(table, np.array([9, 9, 4, 4]))

@@ -10,7 +10,9 @@ import pytest
 from domains.tables.project.folder import Project
 from domains.tables.project.steps.align import align
 from domains.tables.project.steps.cluster import cluster
+from domains.tables.review.conflict_views import conflict
 from domains.tables.review.session import ReviewSession
+from domains.tables.review.views import set_page
 from tests.domains.tables.review.conftest import OWN, Page
 
 VIEWS = ["/", "/pair/2/9", "/set/0", "/set/3", "/sets", "/conflicts", "/conflicts?column=phone",
@@ -330,3 +332,27 @@ def test_empty_states(page, session):
         page.decide("pair", [question.left], [question.right], answer="unsure")
     assert page.get("/queue").headers["location"] == "/done"
     assert "every uncertain pair is judged" in page.get("/").text
+
+
+@pytest.mark.parametrize("rule", ["majority", "source_priority:c>a"])
+def test_a_large_table_shows_the_same_values(project, monkeypatch, rule):
+    """Sets of a large table are resolved one by one for their pages."""
+    lines = project.settings_path.read_text("utf-8").replace("default: majority", f"default: {rule}")
+    project.settings_path.write_text(lines, "utf-8")
+
+    def shown():
+        page = Page(ReviewSession(Project.open(project.path), "me"))
+        assert {page.get(address).status_code for address in VIEWS if not address.startswith("/conflicts")} == {200}
+        golden = [set_page(page.session, row)["golden"] for row in range(10)]
+        found = [conflict(page.session, row, column) for row in (0, 1, 2) for column in ("name", "city", "phone")]
+        return page.session, golden, [(one["chosen"], one["why"], one["candidates"]) for one in found], found
+
+    _, golden, chosen, _ = shown()
+    monkeypatch.setattr("domains.tables.review.session.WHOLE", 5)
+    monkeypatch.setattr("domains.tables.review.conflict_views.WHOLE", 5)
+    session, again, same, found = shown()
+    assert (again, same) == (golden, chosen)
+    assert "resolution" not in session.__dict__  # the whole was not resolved for a page
+    following = {(one["name"], one["column"]): one["next"] for one in found}
+    assert following[0, "phone"] == (1, "phone")
+    assert following[2, "name"] is None
