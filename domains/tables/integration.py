@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -121,17 +122,18 @@ def integrate(
     with working("aligning columns"):
         mapping = mapping or align(sources)
     union = outer_union(sources, mapping)
+    cut = 0.5 if threshold is None else threshold
+    limits: dict[str, Any] = {"threshold": cut, "max_size": max_size, "one_per_source": one_per_source, "seed": seed}
+    _check(union, method, rules, limits)
     left, right, same = checked_labels(([], [], []) if labels is None else labels, len(union))
     pairs = np.column_stack([left, right])
     candidates = default_blocker(union).candidates(union, engine)
     matcher = LikelihoodMatcher(MatchSettings(seed=seed)).fit(union, candidates, (left, right, same))
     graph = matcher.predict(union, candidates, engine)
-    cut = 0.5 if threshold is None else threshold
     with working("finding sets"):
         found = discover_sets(
-            graph, method, threshold=cut, max_size=max_size, sources=union.source, one_per_source=one_per_source,
-            must_link=pairs[same == 1], cannot_link=pairs[same == 0], seed=seed,
-        )  # fmt: skip
+            graph, method, sources=union.source, must_link=pairs[same == 1], cannot_link=pairs[same == 0], **limits
+        )
         suspicious = suspicious_sets(graph, found, union.source, threshold=cut)
     entity = found + 1
     with working("resolving conflicts"):
@@ -139,6 +141,13 @@ def integrate(
     return Integration(
         tuple(sources), mapping, union, matcher, graph, cut, entity, tuple(suspicious), resolution
     )  # fmt: skip
+
+
+def _check(union: Table, method: str, rules: Mapping[str, AnyRule] | AnyRule, limits: Mapping[str, Any]) -> None:
+    """Say what is wrong with a setting before the long part, by way of no rows at all."""
+    nothing = np.empty(0, dtype=np.int64)
+    discover_sets(PairGraph(0, nothing, nothing, np.empty(0, dtype=np.float32)), method, sources=nothing, **limits)
+    resolve(union.select(nothing), nothing, rules, whole=union)
 
 
 def _read(tables: Tables) -> list[Source]:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import time
-from pathlib import Path
 from typing import Any
 
 from core.errors import UserError
 from domains.tables.data.export import write_table
+from domains.tables.data.locate import Location, locate
+from domains.tables.data.output import check_file, check_output
 from domains.tables.data.rejects import write_rejects
 from domains.tables.engine import engine_of
 from domains.tables.integration import Integration, integrate
-from domains.tables.outcome import FileKind, write_tables
+from domains.tables.outcome import FileKind, check_tables, write_tables
 from domains.tables.project.screen import print_json, print_rows
 
 __all__ = ["integrate_command"]
@@ -50,6 +51,12 @@ def integrate_command(
     if not sources:
         raise UserError("nothing to integrate; name files, folders or databases, or libraries for an embedded set")
     start = time.perf_counter()
+    rejects = Location.of(out).path.with_suffix(".rejects.csv")
+    inputs = [place for source in sources for place in locate(source)]
+    check_output(out, inputs)
+    check_file(rejects, inputs)
+    if details:
+        check_tables(details, kind, inputs)
     found = integrate(
         list(sources),
         threshold=None if threshold == -1 else threshold,
@@ -63,8 +70,8 @@ def integrate_command(
     files = {"golden": str(written.path)}
     rejected = sum(len(source.rejects) for source in found.sources)
     if rejected:
-        files["rejects"] = str(Path(written.path).with_suffix(".rejects.csv"))
-        write_rejects(found.sources, files["rejects"])
+        files["rejects"] = str(rejects)
+        write_rejects(found.sources, rejects)
     if details:
         write_tables(found.tables(), details, kind=kind, guard_formulas=not no_guard)
         files["details"] = details

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -13,10 +14,13 @@ from numpy.typing import NDArray
 from core.atomic import make_folder
 from core.errors import UserError
 from domains.tables.data.export import write_table
+from domains.tables.data.locate import Location
+from domains.tables.data.output import check_file
 
-__all__ = ["FileKind", "WrittenTables", "entity_names", "outcome_tables", "write_tables"]
+__all__ = ["FileKind", "WrittenTables", "check_tables", "entity_names", "outcome_tables", "write_tables"]
 
 FileKind = Literal["csv", "parquet", "jsonl", "xlsx", "duckdb"]
+_TABLES = ("golden", "rows", "provenance", "conflicts")
 
 
 @dataclass(frozen=True)
@@ -70,7 +74,7 @@ def outcome_tables(
     shown.insert(0, _free(golden.columns), entity_names(golden.index.to_numpy()))
     provenance = provenance.drop(columns="position")
     provenance["attribute"] = provenance["attribute"].astype("string")
-    found = {"golden": shown, "rows": rows, "provenance": provenance, "conflicts": conflicts}
+    found = dict(zip(_TABLES, (shown, rows, provenance, conflicts), strict=True))
     named = {
         name: frame if name == "golden" else frame.assign(entity=entity_names(frame["entity"].to_numpy()))
         for name, frame in found.items()
@@ -82,6 +86,31 @@ def outcome_tables(
 def _free(columns: pd.Index) -> str:
     names = ["entity", *(f"entity_{number}" for number in range(2, len(columns) + 2))]
     return next(name for name in names if name not in columns)
+
+
+def check_tables(out: str | Path, kind: FileKind, inputs: Sequence[Location]) -> None:
+    """Refuse a folder that `write_tables` could not write to, or where it would replace an input.
+
+    Args:
+        out: folder for the files.
+        kind: form of the tables.
+        inputs: what is read.
+
+    Raises:
+        UserError: names the file.
+    """
+    _check_folder(Path(out))
+    for name in _TABLES:
+        check_file(_file_of(Path(out), kind, name), inputs)
+
+
+def _check_folder(out: Path) -> None:
+    if out.is_file():
+        raise UserError(f"{out} is a file; name a folder, into which several files are written")
+
+
+def _file_of(out: Path, kind: FileKind, name: str) -> Path:
+    return out / ("result.duckdb" if kind == "duckdb" else f"{name}.{kind}")
 
 
 def write_tables(
@@ -100,15 +129,14 @@ def write_tables(
         OperationError: the folder cannot be written.
     """
     out = Path(out)
-    if out.is_file():
-        raise UserError(f"{out} is a file; name a folder, into which several files are written")
+    _check_folder(out)
     make_folder(out)
     rows, guarded = {}, 0
     for name, frame in tables.items():
-        database = f"duckdb:///{(out / 'result.duckdb').resolve()}?table={name}"
-        written = write_table(
-            frame, database if kind == "duckdb" else out / f"{name}.{kind}", guard_formulas=guard_formulas
-        )
+        path: str | Path = _file_of(out, kind, name)
+        if kind == "duckdb":
+            path = f"duckdb:///{Path(path).resolve()}?table={name}"
+        written = write_table(frame, path, guard_formulas=guard_formulas)
         rows[name] = written.rows
         guarded += written.guarded
     return WrittenTables(out, rows, guarded)

@@ -16,12 +16,14 @@ from core.errors import OperationError, UserError
 from domains.tables.data import formulas
 from domains.tables.data.columns_of_text import text_column
 from domains.tables.data.csv_write import write_delimited
-from domains.tables.data.database import DatabaseAddress, quoted
+from domains.tables.data.database import quoted
+from domains.tables.data.locate import Location
 from domains.tables.data.workbook_write import write_workbook
 
-__all__ = ["Written", "write_table"]
+__all__ = ["Written", "output_place", "write_table"]
 
 _ROWS = 50_000
+_DELIMITED = (".csv", ".tsv")
 
 
 @dataclass(frozen=True)
@@ -58,29 +60,42 @@ def write_table(frame: pd.DataFrame, path: str | Path, *, guard_formulas: bool =
         OperationError: disk full, folder not writable.
     """
     names = [str(column) for column in frame.columns]
-    for place, name in enumerate(names):
-        if name in names[:place]:
+    for number, name in enumerate(names):
+        if name in names[:number]:
             raise UserError(f"{path}: two columns are called {name!r}; rename one of them")
     if not names:
         raise UserError(f"{path}: the table has no columns")
-    if "://" in str(path):
-        return _write_duckdb(frame, str(path))
-    target = Path(path)
-    ending = target.suffix.lower()
-    if ending in (".csv", ".tsv"):
-        return _write_delimited(frame, target, guard=guard_formulas)
-    writers: dict[str, Callable[[pd.DataFrame, Path], None]] = {
-        ".parquet": _write_parquet,
-        ".jsonl": _write_json_lines,
-        ".xlsx": write_workbook,
-    }
-    if ending not in writers:
+    place = output_place(path)
+    if place.database is not None:
+        return _write_duckdb(frame, place)
+    ending = place.path.suffix.lower()
+    if ending in _DELIMITED:
+        return _write_delimited(frame, place.path, guard=guard_formulas)
+    _WRITERS[ending](frame, place.path)
+    return Written(place.path, len(frame))
+
+
+def output_place(path: str | Path) -> Location:
+    """The place that a table would be written to; nothing is looked at but the name.
+
+    Args:
+        path: as of `write_table`.
+
+    Raises:
+        UserError: no form of tables that can be written.
+    """
+    place = Location.of(str(path))
+    if place.database is not None:
+        if place.database.system != "duckdb" or place.database.table is None:
+            raise UserError(f"{path!r}: a table is written to duckdb:///FILE?table=T")
+        return place
+    ending = place.path.suffix.lower()
+    if ending not in (*_DELIMITED, *_WRITERS):
         raise UserError(
-            f"{target}: tables are written as .csv, .tsv, .parquet, .jsonl, .xlsx or duckdb:///FILE?table=T, "
+            f"{path}: tables are written as .csv, .tsv, .parquet, .jsonl, .xlsx or duckdb:///FILE?table=T, "
             f"not as {ending or 'a file without ending'}"
         )
-    writers[ending](frame, target)
-    return Written(target, len(frame))
+    return place
 
 
 def _write_delimited(frame: pd.DataFrame, path: Path, *, guard: bool) -> Written:
@@ -113,10 +128,8 @@ def _write_json_lines(frame: pd.DataFrame, path: Path) -> None:
             file.write(part.encode("utf-8"))
 
 
-def _write_duckdb(frame: pd.DataFrame, address: str) -> Written:
-    place = DatabaseAddress.parse(address)
-    if place.system != "duckdb" or place.table is None:
-        raise UserError(f"{address!r}: a table is written to duckdb:///FILE?table=T")
+def _write_duckdb(frame: pd.DataFrame, place: Location) -> Written:
+    address, target = place.spec, place.database.table if place.database else None
     try:
         import duckdb
     except ImportError as error:
@@ -134,7 +147,7 @@ def _write_duckdb(frame: pd.DataFrame, address: str) -> Written:
     try:
         with duckdb.connect(str(file)) as connection:
             connection.register("rows_to_write", table)
-            connection.execute(f"CREATE OR REPLACE TABLE {quoted(place.table)} AS SELECT * FROM rows_to_write")
+            connection.execute(f"CREATE OR REPLACE TABLE {quoted(str(target))} AS SELECT * FROM rows_to_write")
         if new:
             os.replace(file, place.path)
     except (duckdb.Error, OSError) as error:
@@ -151,3 +164,10 @@ def _arrow(frame: pd.DataFrame, path: Path) -> pa.Table:
     except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
         raise UserError(f"{path}: a column holds values of several types: {error}; make them text first") from error
     return pa.Table.from_arrays(arrays, names=[str(column) for column in frame.columns])
+
+
+_WRITERS: dict[str, Callable[[pd.DataFrame, Path], None]] = {
+    ".parquet": _write_parquet,
+    ".jsonl": _write_json_lines,
+    ".xlsx": write_workbook,
+}

@@ -48,6 +48,21 @@ class Location:
     database: DatabaseAddress | None = None
     sheet: str | None = None
 
+    @classmethod
+    def of(cls, spec: str) -> Location:
+        """A file or an address of a database, whether or not there is anything.
+
+        Args:
+            spec: the word for it.
+
+        Raises:
+            UserError: an address that is none.
+        """
+        if "://" in spec:
+            address = DatabaseAddress.parse(spec)
+            return cls(spec, address.path, address)
+        return cls(spec, Path(spec).expanduser())
+
 
 def locate(spec: str | Path) -> list[Location]:
     """All tables that a file, a folder, a wildcard or an address of a database means, sorted by path.
@@ -65,12 +80,12 @@ def locate(spec: str | Path) -> list[Location]:
     text = str(spec)
     if not text.strip():
         raise UserError("the name of a table is empty; name a file, a folder or a database")
-    if "://" in text:
-        address = DatabaseAddress.parse(text)
-        if not address.path.is_file():
-            raise _missing(address.path)
-        return [Location(text, address.path, address)]
-    path = Path(text).expanduser()
+    place = Location.of(text)
+    path = place.path
+    if place.database is not None:
+        if not path.is_file():
+            raise _missing(path)
+        return [place]
     if path.is_file():
         return [_file(path)]
     if path.is_dir():

@@ -13,6 +13,8 @@ from typing import Any
 from core.atomic import atomic_write
 from core.errors import UserError
 from domains.tables.data.export import write_table
+from domains.tables.data.locate import locate
+from domains.tables.data.output import check_file, check_output
 from domains.tables.engine import engine_of
 from domains.tables.outcome import FileKind
 from domains.tables.project.folder import Project
@@ -176,6 +178,7 @@ def resolve_command(project: str, *, preview: str = "", yes: bool = False, json_
 
     opened = Project.open(project)
     if preview:
+        check_file(preview, opened.kept)
         ready = ready_to_resolve(opened)
         requests, cost = ready.requests(), ready.cost()
         with atomic_write(preview) as file:
@@ -307,7 +310,9 @@ def apply_command(project: str, new: str, *, out: str, json_: bool = False) -> N
     """
     from domains.tables.project.steps.apply import apply
 
-    done = apply(Project.open(project), new)
+    opened = Project.open(project)
+    check_output(out, [*locate(new), *opened.kept])
+    done = apply(opened, new)
     write_table(done.rows, out)
     shown = {
         "rows": len(done.rows), "matched": done.matched, "new_things": done.things, "ignored": list(done.ignored),

@@ -12,6 +12,7 @@ from typing import Any
 import pandas as pd
 
 from core.errors import OperationError, UserError
+from domains.tables.data.locate import Location
 from domains.tables.project.decisions import Decision, DecisionLog, active
 from domains.tables.project.results import StepRecord, read_record
 from domains.tables.project.settings import ProjectSettings, read_settings
@@ -77,6 +78,13 @@ class Project:
     def settings(self) -> ProjectSettings:
         """What ``project.yaml`` says now."""
         return read_settings(self.settings_path)
+
+    @property
+    def kept(self) -> list[Location]:
+        """Files that no result may replace: the inputs where they come from, their copies, and the project's own."""
+        own = [self.settings_path, self.mapping_path, self.entities_path, self.decisions.path, self.path / "log.jsonl"]
+        files = [*own, *sorted(self.raw_path.rglob("*"))]
+        return [*(Location.of(source.path) for source in self.settings.sources), *(Location.of(str(f)) for f in files)]
 
     @property
     def decisions(self) -> DecisionLog:

@@ -8,7 +8,8 @@ from pathlib import Path
 import pandas as pd
 
 from core.atomic import atomic_write
-from domains.tables.outcome import FileKind, WrittenTables, outcome_tables, write_tables
+from domains.tables.data.output import check_file
+from domains.tables.outcome import FileKind, WrittenTables, check_tables, outcome_tables, write_tables
 from domains.tables.project.folder import Project
 from domains.tables.project.freshness import require, states
 from domains.tables.project.steps.resolve import resolve
@@ -33,10 +34,12 @@ def export(project: Project, out: str | Path, *, kind: FileKind = "csv", guard_f
         guard_formulas: see `domains.tables.data.export.write_table`.
 
     Raises:
-        UserError: an earlier step has to be run first.
+        UserError: an earlier step has to be run first, or a file would replace an input.
         OperationError: the folder cannot be written.
     """
     require(project, "resolve")
+    check_tables(out, kind, project.kept)
+    check_file(Path(out) / "decisions.jsonl", project.kept)
     state = next(state for state in states(project) if state.step == "resolve")
     if state.state != "good" or state.newer_decisions:
         why = "; ".join(state.reasons) or (

@@ -14,6 +14,7 @@ from jinja2 import Environment, StrictUndefined
 
 from core.atomic import atomic_write
 from core.errors import UserError
+from domains.tables.data.output import check_file
 from domains.tables.outcome import entity_names
 from domains.tables.project.decisions import active
 from domains.tables.project.folder import Project
@@ -40,6 +41,7 @@ def report(project: Project, out: str | Path) -> None:
     """
     if Path(out).suffix.lower() not in (".html", ".htm"):
         raise UserError(f"--out must end in .html, got {out}")
+    check_file(out, project.kept)
     require(project, "resolve")
     template = (files("domains.tables.project") / "report.html.j2").read_text("utf-8")
     page = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)

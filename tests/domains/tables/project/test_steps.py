@@ -182,6 +182,28 @@ def test_apply_needs_a_column_of_the_union(finished, tmp_path):
         apply(finished, tmp_path / "x.csv")
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["apply", INPUTS[0], "--out", INPUTS[1]],
+        ["apply", "{folder}/new.csv", "--out", "{folder}/new.csv"],
+        ["apply", INPUTS[0], "--out", "{project}/decisions.jsonl"],
+        ["apply", INPUTS[0], "--out", "{raw}"],
+        ["export", "--out", "{project}"],
+        ["resolve", "--preview", "{project}/project.yaml"],
+    ],
+)
+def test_no_result_replaces_what_is_read(project, tmp_path, words):
+    shutil.copy(INPUTS[0], tmp_path / "new.csv")
+    (project.path / "decisions.jsonl").touch()
+    raw = next(path for path in sorted(project.raw_path.iterdir()) if path.suffix == ".csv")
+    before = {path: path.read_bytes() for path in [*tmp_path.rglob("*"), *FOLDER.iterdir()] if path.is_file()}
+    name, *rest = (word.format(folder=tmp_path, project=project.path, raw=raw) for word in words)
+    with pytest.raises(UserError, match="would be written over"):
+        run_command("counterpoint tables", COMMANDS[name], [str(project.path), *rest])
+    assert {path: path.read_bytes() for path in [*tmp_path.rglob("*"), *FOLDER.iterdir()] if path.is_file()} == before
+
+
 def test_report_needs_nothing_else(finished, tmp_path):
     report(finished, tmp_path / "r.html")
     text = (tmp_path / "r.html").read_text("utf-8")
