@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from time import perf_counter
-from urllib.parse import quote
 
 from core.atomic import make_folder
 from core.errors import OperationError, UserError
@@ -89,7 +88,7 @@ def _absolute(place: Location) -> str:
     if place.database is None:
         return full
     system, _, rest = place.spec.partition("://")
-    return f"{system}:///{quote(full)}" + (f"?{rest.partition('?')[2]}" if "?" in rest else "")
+    return f"{system}:///{full}" + (f"?{rest.partition('?')[2]}" if "?" in rest else "")
 
 
 def _keep(project: Project, source: SourceSettings) -> tuple[str, dict[str, object]]:

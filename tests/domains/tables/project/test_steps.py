@@ -11,6 +11,7 @@ from core.cli.domain import run_command
 from core.cli.main import main
 from core.errors import LimitError, UserError
 from domains.tables.data.embedded import load as embedded
+from domains.tables.data.export import write_table
 from domains.tables.matching.likelihood_matcher import LikelihoodMatcher
 from domains.tables.project.command_list import PROJECT_COMMANDS
 from domains.tables.project.decisions import new_decision
@@ -19,6 +20,7 @@ from domains.tables.project.steps.apply import apply
 from domains.tables.project.steps.evaluate import evaluate
 from domains.tables.project.steps.explain import explain
 from domains.tables.project.steps.export import export
+from domains.tables.project.steps.init import init
 from domains.tables.project.steps.match import match
 from domains.tables.project.steps.report import report
 from domains.tables.project.stored import load_graph, load_index, load_table
@@ -202,6 +204,15 @@ def test_no_result_replaces_what_is_read(project, tmp_path, words):
     with pytest.raises(UserError, match="would be written over"):
         run_command("counterpoint tables", COMMANDS[name], [str(project.path), *rest])
     assert {path: path.read_bytes() for path in [*tmp_path.rglob("*"), *FOLDER.iterdir()] if path.is_file()} == before
+
+
+def test_a_database_in_a_folder_with_a_space(tmp_path):
+    folder = tmp_path / "my data"
+    frame = pd.DataFrame({"name": ["Ada", "Bob"], "born": ["1815", "1816"]})
+    write_table(frame, f"duckdb:///{folder / 'a b.db'}?table=the people")
+    made, record = init(folder / "project", [f"duckdb:///{folder / 'a b.db'}?table=the people"])
+    assert record.facts["sources"][0]["rows"] == 2
+    assert init(made.path, [])[1].facts["sources"][0]["rows"] == 2
 
 
 def test_report_needs_nothing_else(finished, tmp_path):
