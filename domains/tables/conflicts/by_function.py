@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from decimal import Decimal, Inexact, localcontext
+from itertools import accumulate
 from typing import Literal
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from core.errors import UserError
@@ -18,10 +20,17 @@ from domains.tables.conflicts.rule import Choice, unscored
 
 __all__ = ["Concatenation", "NumberRule", "OwnFunction"]
 
+_DIGITS = 15
+"""Of a mean that does not end, at least."""
+
 
 @dataclass(frozen=True)
 class NumberRule:
-    """Mean or median over the rows of a conflict, written with at most 12 digits.
+    """Mean or median over the rows of a conflict, in decimal digits and never as a power of ten.
+
+    A mean that ends has all of its digits. One that does not has 15, or more where the values have: all those before
+    the point, and two after it more than the longest value. A median that is one of the values is written as it stands
+    there.
 
     A conflict in which not every value is a plain decimal number falls to the majority, and its reason says so.
 
@@ -41,21 +50,60 @@ class NumberRule:
         return {attribute: self._one(problem.candidates[attribute]) for attribute in attributes}
 
     def _one(self, candidates: Candidates) -> Choice:
-        value = np.array([number(text) for text in candidates.text], dtype=np.float64)
         winner = candidates.first_by()
-        numeric = np.ones(len(candidates.count), dtype=np.bool_)
-        np.logical_and.at(numeric, candidates.entity, np.isfinite(value))
-        conflicts = candidates.conflicts
-        joined = conflicts[numeric[conflicts]]
-        repeated = np.repeat(np.arange(len(candidates)), candidates.rows)
-        series = pd.Series(value[repeated]).groupby(candidates.entity[repeated])
-        result: pd.Series = series.mean() if self.function == "mean" else series.median()
-        computed = {int(e): f"{result[e]:.12g}" for e in joined}
-        why = {
-            int(e): f"not all values are numbers, so no {self.name}: majority" for e in conflicts[~numeric[conflicts]]
-        }
-        winner[joined] = -1
+        computed: dict[int, str] = {}
+        why: dict[int, str] = {}
+        for entity in candidates.conflicts.tolist():
+            first, end = candidates.start[entity], candidates.start[entity + 1]
+            values = [value for text in candidates.text[first:end] if (value := number(text)) is not None]
+            if len(values) < end - first:
+                why[entity] = f"not all values are numbers, so no {self.name}: majority"
+                continue
+            function = _mean if self.function == "mean" else _median
+            found = function(values, candidates.rows[first:end].tolist())
+            winner[entity] = -1 if isinstance(found, str) else first + found
+            if isinstance(found, str):
+                computed[entity] = found
         return replace(unscored(candidates, winner), computed=computed, why=why)
+
+
+def _mean(values: Sequence[Decimal], rows: Sequence[int]) -> str:
+    """The mean of values that each stand in some rows."""
+    whole, after = (max(digits) for digits in zip(*map(_digits, values), strict=True))
+    total = sum(rows)
+    # A quotient that ends does so within as many digits more as the divisor has bits.
+    with localcontext(prec=whole + after + 2 * total.bit_length()) as context:
+        context.clear_flags()
+        summed = sum((value * count for value, count in zip(values, rows, strict=True)), Decimal(0))
+        mean = summed / total
+    if context.flags[Inexact]:
+        with localcontext(prec=max(_DIGITS, whole + after + 2)):
+            mean = summed / total
+    return _plain(mean)
+
+
+def _median(values: Sequence[Decimal], rows: Sequence[int]) -> str | int:
+    """The position of the middle value, or the mean of the two middle ones."""
+    order = sorted(range(len(values)), key=values.__getitem__)
+    ends = list(accumulate(rows[place] for place in order))
+    low, high = (order[bisect_right(ends, middle)] for middle in ((ends[-1] - 1) // 2, ends[-1] // 2))
+    return low if low == high else _mean([values[low], values[high]], [1, 1])
+
+
+def _digits(value: Decimal) -> tuple[int, int]:
+    """Digits before and after the point."""
+    return max(1, value.adjusted() + 1), max(0, -int(value.as_tuple().exponent))
+
+
+def _plain(value: Decimal) -> str:
+    """Without an exponent, and without zeros that say nothing.
+
+    >>> _plain(Decimal("2.50")), _plain(Decimal("3E+2")), _plain(Decimal("-0.0"))
+    ('2.5', '300', '0')
+    """
+    text = f"{value:f}"
+    text = text.rstrip("0").rstrip(".") if "." in text else text
+    return "0" if text == "-0" else text
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Sequence
+from decimal import Decimal
 
 __all__ = ["comparable", "number"]
 
@@ -27,10 +28,14 @@ def comparable(texts: Sequence[str]) -> list[str]:
     return [_canonical(_folded(text)) for text in texts]
 
 
-def number(text: str) -> float:
-    """The value of a plain decimal number, NaN for any other text."""
+def number(text: str) -> Decimal | None:
+    """The value of a plain decimal number with all of its digits, None for any other text.
+
+    >>> number("007"), number(" +7.50")
+    (None, Decimal('7.50'))
+    """
     stripped = text.strip()
-    return float(stripped) if _PLAIN.fullmatch(stripped) else float("nan")
+    return Decimal(stripped) if _PLAIN.fullmatch(stripped) else None
 
 
 def _folded(text: str) -> str:

@@ -46,5 +46,6 @@ def test_idempotent(text):
 
 
 def test_number():
-    assert number(" 2.50 ") == 2.5
-    assert number("007") != number("007")  # NaN
+    assert number(" 2.50 ") == Decimal("2.5")
+    assert number("1" * 5000) == Decimal("1" * 5000)
+    assert number("007") is number("1e3") is number("inf") is None

@@ -1,3 +1,7 @@
+import re
+import statistics
+from fractions import Fraction
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -44,6 +48,66 @@ def _golden(rules, source=None, labels=None, **columns):
 )
 def test_rules(rule, values, source, expected):
     assert _golden(rule, source, v=values)["v"].tolist() == [expected]
+
+
+EANS = ["4006381333931", "4006381333931", "4006381333948"]
+BIG = ["1" + "0" * 308, "9" + "0" * 307, "9" + "0" * 307]
+
+
+@pytest.mark.parametrize(
+    ("rule", "values", "expected"),
+    [
+        ("mean", EANS, "4006381333936.67"),
+        ("mean", EANS[1:], "4006381333939.5"),
+        ("median", EANS, "4006381333931"),
+        ("median", ["4006381333931", "4006381333932"], "4006381333931.5"),
+        ("mean", ["0.00001", "0.00002", "0.00003"], "0.00002"),
+        ("median", ["0.00001", "0.00002"], "0.000015"),
+        ("mean", BIG, "9" + "3" * 307 + ".333"),
+        ("median", BIG, "9" + "0" * 307),
+        ("mean", ["1" + "0" * 5000, "3" + "0" * 5000], "2" + "0" * 5000),
+        ("median", ["1" + "0" * 400, "7", "8"], "8"),
+        ("mean", ["0", "0", "1"], "0.333333333333333"),
+        ("mean", ["0", "0", "0.00001"], "0.00000333333333333333"),
+        ("mean", ["-1", "0", "0"], "-0.333333333333333"),
+        ("mean", ["1234567890123456789", "0", "0"], "411522630041152263"),  # it ends, so no digit is lost
+        ("mean", ["1234567890123456781", "0", "0.01"], "411522630041152260.33667"),
+        ("mean", ["0.123456789012345", "0.2"], "0.1617283945061725"),
+        ("mean", ["-1", "1"], "0"),
+        ("median", ["1.50", "1.5", "2", "1"], "1.50"),  # as the candidate stands
+        ("median", ["+7", "6", "8.0"], "+7"),
+        ("median", ["1", "2.0", "2.0", "9"], "2.0"),
+    ],
+)
+def test_numbers_keep_their_digits(rule, values, expected):
+    assert _golden(rule, v=values)["v"].tolist() == [expected]
+
+
+_NUMBERS = st.lists(
+    st.decimals(allow_nan=False, allow_infinity=False, places=6, min_value=-(10**25), max_value=10**25),
+    min_size=2,
+    max_size=9,
+    unique=True,
+)
+
+
+@given(_NUMBERS)
+def test_mean_and_median_are_those_of_exact_fractions(numbers):
+    texts, fractions = [f"{one:f}" for one in numbers], [Fraction(one) for one in numbers]
+    mean = _golden("mean", v=texts)["v"].iloc[0]
+    exact = sum(fractions) / len(fractions)
+    assert re.fullmatch(r"-?\d+(\.\d*[1-9])?", mean)
+    assert abs(Fraction(mean) - exact) <= abs(exact) / 10**11
+    assert abs(Fraction(mean) - exact) < Fraction(1, 10**6)
+    median = _golden("median", v=texts)["v"].iloc[0]
+    assert Fraction(median) == statistics.median(fractions)
+    assert len(numbers) % 2 == 0 or median in texts
+
+
+def test_a_median_that_is_a_candidate_is_supported_by_its_rows():
+    found = resolve(_table(v=["1", "2.0", "9"]), np.zeros(3, dtype=np.int64), "median")
+    assert found.provenance()["position"].tolist() == [1]
+    assert found.conflicts["why"].tolist() == ["median: 1 of 3 rows"]
 
 
 def test_newest():

@@ -193,3 +193,23 @@ def test_kill_in_the_middle(log):
     process.stdout.close()
     kept = {d.id for d in log.read()[0]}
     assert set(told) - {""} <= kept
+
+
+_NAMELESS = """
+import os
+from domains.tables.project.decisions import new_decision
+if not os.getuid():
+    os.setuid(54321)
+print(os.getuid(), new_decision("threshold", threshold=0.5).user)
+"""
+
+
+def test_somebody_without_a_name_decides_as_a_number():
+    found = subprocess.run(
+        [sys.executable, "-c", _NAMELESS], env={"PYTHONPATH": os.getcwd()}, capture_output=True, text=True, check=False
+    )
+    assert found.returncode == 0, found.stderr
+    number, user = found.stdout.split()
+    if number == "54321":  # only the administrator can become somebody whom the system does not know
+        assert user == "54321"
+    assert new_decision("threshold", user="ada", threshold=0.5).user == "ada"
