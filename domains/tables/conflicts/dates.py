@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from core.errors import UserError
 
-__all__ = ["Order", "days"]
+__all__ = ["Order", "days", "order_of"]
 
 Order = Literal["ymd", "dmy", "mdy"]
 
@@ -40,18 +40,25 @@ def days(
         UserError: no text of the whole column is a date; or day and month cannot be told apart, or both orders occur.
     """
     whole = column if among is None else among
+    order = order or order_of(whole, name)
     texts = [str(text) for text in pd.unique(whole.dropna())]
-    found = [_DATE.fullmatch(text) for text in texts]
-    order = order or _order(found, name)
-    if texts and all(_days(text, match, order) == -np.inf for text, match in zip(texts, found, strict=True)):
+    if texts and all(_days(text, order) == -np.inf for text in texts):
         raise UserError(f"column {name!r} holds no dates (its first value is {texts[0]!r}); name a column of dates")
     code, mine = pd.factorize(column, use_na_sentinel=True)
-    values = [_days(str(text), _DATE.fullmatch(str(text)), order) for text in mine]
-    return np.array([*values, -np.inf])[code]
+    return np.array([*(_days(str(text), order) for text in mine), -np.inf])[code]
 
 
-def _order(found: list[re.Match[str] | None], name: str) -> Order:
-    """Order of day and month among dates that do not begin with the year."""
+def order_of(column: pd.Series, name: str) -> Order:
+    """Order of day and month among the dates that do not begin with the year; any where the dates do not need one.
+
+    Args:
+        column: texts.
+        name: of the column, for messages.
+
+    Raises:
+        UserError: day and month cannot be told apart, or both orders occur.
+    """
+    found = [_DATE.fullmatch(str(text)) for text in pd.unique(column.dropna())]
     pairs = [(int(m[1]), int(m[2])) for m in found if m is not None and len(m[1]) < 4]
     day_first = any(a > 12 for a, _ in pairs)
     month_first = any(b > 12 for _, b in pairs)
@@ -64,7 +71,8 @@ def _order(found: list[re.Match[str] | None], name: str) -> Order:
     return "mdy" if month_first else "dmy"
 
 
-def _days(text: str, match: re.Match[str] | None, order: Order) -> float:
+def _days(text: str, order: Order) -> float:
+    match = _DATE.fullmatch(text)
     if match is None:
         year = _YEAR.fullmatch(text)
         return -np.inf if year is None else _since_1970(int(year[1]), int(year[2] or 1), 1, 0, 0, 0)

@@ -10,11 +10,12 @@ from core.errors import UserError, unknown_name
 from domains.tables.conflicts.by_function import Concatenation, NumberRule, OwnFunction
 from domains.tables.conflicts.by_reliability import SourceReliability
 from domains.tables.conflicts.by_vote import Longest, Majority, Newest, SourcePriority
-from domains.tables.conflicts.dates import Order
+from domains.tables.conflicts.dates import Order, order_of
 from domains.tables.conflicts.rule import Rule
 from domains.tables.conflicts.truth import Accu, MajorityVote, SlimFast, TruthFinder, TruthMethod
+from domains.tables.data.table import Table
 
-__all__ = ["RULE_NAMES", "rule_of"]
+__all__ = ["RULE_NAMES", "learns_about_sources", "prepared", "rule_of"]
 
 _ORDERS = ("ymd", "dmy", "mdy")
 _METHODS: dict[str, Callable[[], TruthMethod]] = {
@@ -34,7 +35,7 @@ def _plain(build: Callable[[], Rule]) -> Callable[[str], Rule]:
     return from_text
 
 
-def _newest(text: str) -> Rule:
+def _newest(text: str) -> Newest:
     column, _, order = text.rpartition(":")
     if not column or order not in _ORDERS:
         column, order = text, ""
@@ -110,3 +111,41 @@ def rule_of(rule: Rule | str | Callable[[list[str]], str | None]) -> Rule:
     if callable(given):
         return OwnFunction(given)
     raise UserError(f"a rule is a name ({', '.join(_NAMED)}), a function or a rule object, got {given!r}")
+
+
+def prepared(rule: str, table: Table) -> str:
+    """The name of a rule with what it would find out from all rows written into it.
+
+    Applied to a few rows it then chooses as it does among all, without reading them: "newest" reads dates in the order
+    of day and month that the whole column shows.
+
+    Args:
+        rule: see `rule_of`.
+        table: all rows.
+
+    Raises:
+        UserError: "newest" without a column, or with one that shows no order or both.
+
+    >>> import pandas as pd
+    >>> prepared("newest:seen", Table.of(pd.DataFrame({"seen": ["01/02/2020", "25/12/2020"]})))
+    'newest:seen:dmy'
+    """
+    name, _, rest = rule.partition(":")
+    if name != "newest":
+        return rule
+    newest = _newest(rest)
+    if newest.order is not None or newest.by not in table.columns:
+        return rule
+    return f"{rule}:{order_of(table.frame[newest.by], newest.by)}"
+
+
+def learns_about_sources(rule: str) -> bool:
+    """Whether a rule learns about sources, so that what it chooses for a set depends on the other sets too.
+
+    Args:
+        rule: a name, see `rule_of`.
+
+    >>> learns_about_sources("truth:accu"), learns_about_sources("majority")
+    (True, False)
+    """
+    return rule.partition(":")[0] == "truth"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -11,7 +10,7 @@ import pandas as pd
 from core.errors import UserError, unknown_name
 from domains.tables.conflicts.comparable import comparable
 from domains.tables.conflicts.named import RULE_NAMES
-from domains.tables.review.session import WHOLE, ReviewSession
+from domains.tables.review.session import ReviewSession
 
 __all__ = ["conflict", "conflicts"]
 
@@ -105,6 +104,7 @@ def conflict(session: ReviewSession, row: int, column: str) -> dict[str, Any]:
         "open": bool(entry["open"].iloc[0]) if len(entry) else False,
         "settled": session.settled.decision.get((name, column)),
         "rule": found.rules[column],
+        "knew_one_set": session.knew_one_set(name, column),
         "rules": [rule for rule in RULE_NAMES if rule not in ("newest", "source_priority")],
         "scored": any(one["score"] is not None for one in candidates),
         "reliability": _reliability(session, column),
@@ -117,7 +117,7 @@ def _reliability(session: ReviewSession, column: str) -> dict[str, tuple[int, in
 
     Sources are counted in small tables only; in large ones the other sets are not resolved for a page.
     """
-    if len(session.labels) > WHOLE:
+    if session.large:
         return {}
     found = session.resolution
     told = found.conflicts[(found.conflicts["attribute"] == column) & ~found.conflicts["open"]]
@@ -138,20 +138,21 @@ def _next(session: ReviewSession, name: int, column: str) -> tuple[int, str] | N
 
     In a large table, of which no list is made for a page, that of the next set.
     """
-    if len(session.labels) > WHOLE:
-        return next(((one, column) for one in _later_conflicts(session, name, column)), None)
+    if session.large:
+        later = _later_conflict(session, name, column)
+        return None if later is None else (later, column)
     listed = [one for one in conflicts(session, column)["list"] if one["rule"] != "known"]
     places = [i for i, one in enumerate(listed) if one["set"] == name]
     after = [one for one in listed[places[0] + 1 if places else 0 :] if one["set"] != name]
     return (after[0]["set"], after[0]["column"]) if after else None
 
 
-def _later_conflicts(session: ReviewSession, name: int, column: str) -> Iterator[int]:
-    """Sets after one whose values in a column differ, and were not settled, in their order."""
-    code = pd.factorize(session.table.frame[column])[0]
-    rows = np.flatnonzero((code >= 0) & (session.labels > name))
-    pairs = np.unique(np.column_stack([session.labels[rows], code[rows]]), axis=0)
-    for label in pairs[1:, 0][np.diff(pairs[:, 0]) == 0].tolist():
-        values = session.table.frame[column].iloc[session.rows_of(label)].dropna().tolist()
-        if (label, column) not in session.settled.values and len(set(comparable(values))) > 1:
-            yield label
+def _later_conflict(session: ReviewSession, name: int, column: str) -> int | None:
+    """The first set after one whose values in a column differ and were not settled."""
+    number = session.value_numbers(column)
+    rows = np.flatnonzero((number >= 0) & (session.labels > name))
+    rows = rows[np.argsort(session.labels[rows], kind="stable")]
+    label, value = session.labels[rows], number[rows]
+    differs = (label[1:] == label[:-1]) & (value[1:] != value[:-1])
+    later = label[1:][differs].tolist()
+    return next((one for one in later if (one, column) not in session.settled.values), None)

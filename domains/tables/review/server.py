@@ -209,6 +209,10 @@ def create_app(session: ReviewSession, token: str, port: int) -> Guard:
         place = ".".join(str(part) for part in first["loc"] if part != "body")
         return _problem(request, 422, f"{place or 'the request'}: {first['msg']}")
 
+    @app.exception_handler(400)
+    def garbled(request: Request, _error: Exception) -> Response:
+        return _problem(request, 400, "the body cannot be read as JSON")
+
     @app.exception_handler(404)
     def nowhere(request: Request, _error: Exception) -> Response:
         return _problem(request, 404, "there is no such page")

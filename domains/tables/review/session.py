@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
-from functools import cached_property
+from functools import cache, cached_property, partial
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from core.errors import UserError
+from domains.tables.conflicts.comparable import comparable
+from domains.tables.conflicts.named import learns_about_sources, prepared
 from domains.tables.conflicts.resolution import Resolution
+from domains.tables.data.table import Table
 from domains.tables.matching.likelihood_matcher import LikelihoodMatcher
 from domains.tables.matching.odds import PairOdds
 from domains.tables.project.asked_before import AskedBefore
@@ -71,9 +75,12 @@ class ReviewSession:
             self._known = record.decisions
             self.settings = project.settings
             self.generation = self._generation()
-            self.__dict__.pop("odds", None)
             self.adjacency: csr_array = self.graph.adjacency()
-            self.__dict__.pop("asked", None)
+            for name in ("odds", "asked", "sources"):
+                self.__dict__.pop(name, None)
+            # No decision changes what these find, and pages of a large table must not find it again each time.
+            self._value_numbers = cache(partial(_value_numbers, self.table))
+            self._prepared = cache(partial(prepared, table=self.table))
             self.lines, self.ignored = project.decisions.read()
             self._update()
 
@@ -133,6 +140,11 @@ class ReviewSession:
         return self.asked
 
     @cached_property
+    def sources(self) -> dict[str, int]:
+        """Number of each source, in the order of their first rows."""
+        return {name: number for number, name in enumerate(self.table.sources)}
+
+    @cached_property
     def questions(self) -> tuple[list[Question], int]:
         """Open pairs by expected gain, and how many are worth a look."""
         return queue(self.graph, self.labels, self.decided)
@@ -155,23 +167,47 @@ class ReviewSession:
             self.table, self.labels, self.settled, self.rules, self.settings.resolve.default, self._asked_before
         )
 
+    def value_numbers(self, column: str) -> NDArray[np.int64]:
+        """``(n,)`` a number of the value of each row, the same where values compare as equal, -1 where there is none.
+
+        Args:
+            column: of the union.
+        """
+        return self._value_numbers(column)
+
+    @property
+    def large(self) -> bool:
+        """Whether pages resolve the set that they show, and not all of them."""
+        return len(self.labels) > WHOLE
+
     def resolution_of(self, name: int) -> Resolution:
         """Golden row and conflicts of one set, at least; of small tables all of them.
 
-        In a large table only the set itself is resolved, at once; a rule that learns about sources then knows this set
-        alone.
+        In a large table only the set itself is resolved. It has the values that resolving the whole gives, but under a
+        rule that learns about sources, which then knows this set alone: see `knew_one_set`.
 
         Args:
             name: the smallest row of the set.
         """
-        if len(self.labels) <= WHOLE:
+        if not self.large:
             return self.resolution
         rows = self.rows_of(name)
         values = {place: value for place, value in self.settled.values.items() if place[0] == name}
         settled = Settled(values, self.settled.decision, ())
         labels = np.full(len(rows), name, dtype=np.int64)
-        part, default = self.table.select(rows), self.settings.resolve.default
-        return resolve_now(part, labels, settled, self.rules, default, self._asked_before, self.table)
+        rules = {column: self._prepared(rule) for column, rule in self.rules.items()}
+        part, default = self.table.select(rows), self._prepared(self.settings.resolve.default)
+        return resolve_now(part, labels, settled, rules, default, self._asked_before, self.table)
+
+    def knew_one_set(self, name: int, column: str) -> bool:
+        """Whether `resolution_of` may have another value than resolving the whole, which learns from all sets.
+
+        Args:
+            name: the smallest row of the set.
+            column: of the union.
+        """
+        rule = self.rules.get(column, self.settings.resolve.default)
+        return self.large and learns_about_sources(rule) and (name, column) not in self.settled.values
 
     @property
     def count(self) -> int:
@@ -284,7 +320,8 @@ class ReviewSession:
             raise StaleError("this set has changed since the page was loaded; load it again")
         if kind == "split" and not self._is_set(rows):
             raise StaleError("this set has changed since the page was loaded; load it again")
-        if kind in ("merge", "split", "pair", "must_link", "cannot_link") and fields.get("answer") != "unsure":
+        unsure = kind == "pair" and fields.get("answer") == "unsure"
+        if kind in ("merge", "split", "pair", "must_link", "cannot_link") and not unsure:
             shut = next((row for row in rows if self.is_locked(row)), None)
             if shut is not None:
                 raise UserError(f"the set of row {shut} is locked; unlock it first")
@@ -309,3 +346,9 @@ class ReviewSession:
         # A rule may need what the data do not have, such as a column of dates: then it must not get into the log.
         rules = {**self.rules, column: rule}
         resolve_now(self.table, self.labels, self.settled, rules, self.settings.resolve.default, self._asked_before)
+
+
+def _value_numbers(table: Table, column: str) -> NDArray[np.int64]:
+    code, texts = pd.factorize(table.frame[column])
+    number = pd.factorize(np.array(comparable([str(text) for text in texts]), dtype=object))[0]
+    return np.append(number, -1)[code].astype(np.int64)

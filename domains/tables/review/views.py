@@ -162,6 +162,7 @@ def set_page(session: ReviewSession, row: int) -> dict[str, Any]:
         "rows": members.tolist(),
         "columns": _filled(session, members),
         "differing": differing,
+        "knew_one_set": [column for column in differing if session.knew_one_set(name, column)],
         "golden": {column: _text(golden[column]) for column in session.table.columns},
         "edges": inner[:200],
         "edge_count": len(inner),
@@ -266,8 +267,7 @@ def _side(session: ReviewSession, row: int) -> dict[str, Any]:
 
 
 def _colour(session: ReviewSession, source: str) -> int:
-    names = session.table.sources
-    return names.index(source) % COLOURS if source in names else 0
+    return session.sources.get(source, 0) % COLOURS
 
 
 def _title(session: ReviewSession, row: int) -> str:

@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 
 from core.errors import UserError
-from domains.tables.conflicts.dates import days
+from domains.tables.conflicts.dates import days, order_of
 
 
 def _days(*texts, order=None):
@@ -47,3 +47,18 @@ def test_refused(texts, words):
 
 def test_equal_day_and_month_need_no_order():
     assert _days("05/05/2020")[0] == _days("2020-05-05")[0]
+
+
+@pytest.mark.parametrize(
+    ("texts", "order"),
+    [
+        (("03/04/2020", "25/12/2019"), "dmy"),
+        (("03/04/2020", "12/25/2019"), "mdy"),
+        (("2020-03-04", None), "dmy"),  # any does, where every date begins with the year
+    ],
+)
+def test_the_order_that_is_found_reads_a_part_as_the_whole(texts, order):
+    column = pd.Series(texts, dtype="string")
+    assert order_of(column, "updated") == order
+    part = days(column[:1], "updated", order_of(column, "updated"), column)
+    assert part.tolist() == days(column, "updated")[:1].tolist()

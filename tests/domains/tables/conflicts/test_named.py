@@ -1,11 +1,13 @@
+import pandas as pd
 import pytest
 
 from core.errors import UserError
 from domains.tables.conflicts.by_function import Concatenation, NumberRule, OwnFunction
 from domains.tables.conflicts.by_reliability import SourceReliability
 from domains.tables.conflicts.by_vote import Longest, Majority, Newest, SourcePriority
-from domains.tables.conflicts.named import RULE_NAMES, rule_of
+from domains.tables.conflicts.named import RULE_NAMES, learns_about_sources, prepared, rule_of
 from domains.tables.conflicts.truth import Accu, MajorityVote, SlimFast, TruthFinder
+from domains.tables.data.table import Table
 
 
 @pytest.mark.parametrize(
@@ -51,3 +53,34 @@ def test_function():
 def test_refused(name, words, unchecked):
     with pytest.raises(UserError, match=words):
         rule_of(name)
+
+
+@pytest.mark.parametrize(
+    ("rule", "expected"),
+    [
+        ("newest:seen", "newest:seen:mdy"),
+        ("newest:seen:dmy", "newest:seen:dmy"),
+        ("newest:a:dmy:ymd", "newest:a:dmy:ymd"),
+        ("newest:lost", "newest:lost"),
+        ("source_priority:a>b", "source_priority:a>b"),
+        ("truth", "truth"),
+        ("llm", "llm"),
+    ],
+)
+def test_prepared_with_what_all_rows_tell(rule, expected):
+    table = Table.of(pd.DataFrame({"seen": ["01/02/2020", "12/25/2019"], "a:dmy": ["2020", "2021"]}))
+    assert prepared(rule, table) == expected
+    assert prepared(expected, table) == expected
+
+
+def test_preparing_refuses_what_the_rule_would_refuse():
+    table = Table.of(pd.DataFrame({"seen": ["25/12/2020", "12/25/2020"]}))
+    with pytest.raises(UserError, match="mixes"):
+        prepared("newest:seen", table)
+    with pytest.raises(UserError, match="newest:COLUMN"):
+        prepared("newest", table)
+
+
+def test_which_rules_learn_about_sources():
+    names = [*RULE_NAMES, "truth:slimfast", "newest:truth", "union:truth"]
+    assert [name for name in names if learns_about_sources(name)] == ["truth", "truth:slimfast"]

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from domains.tables.project.steps.cluster import cluster
 from tests.domains.tables.project.small_project import chained_project, small_project
 
 CHROMIUM = Path("/usr/bin/chromium")
@@ -197,6 +198,35 @@ def test_session(window, tmp_path):
         assert page.locator("#sets").inner_text() == "5"
         assert project.decisions.path.read_bytes().startswith(saved)
         assert window.complaints == []
+    finally:
+        server.kill()
+
+
+def test_an_undo_of_an_older_page_is_refused_with_a_message(window, tmp_path):
+    project = small_project(tmp_path)
+    server = Server(project)
+    page = window.page
+    try:
+        window.open(server.address)
+        base = page.url.rstrip("/")
+        page.goto(f"{base}/pair/2/9")
+        window.press_and_load("y")
+        cluster(project)  # another program works on the project
+        newer = window.context.new_page()
+        newer.goto(f"{base}/")
+        assert "Out of date" in newer.inner_text("h1")
+        with newer.expect_navigation():
+            newer.locator("#reload").click()
+        saved = project.decisions.path.read_bytes()
+        page.keyboard.press("z")
+        page.locator("#problem:not([hidden])").wait_for()
+        assert "this page is older than the sets; load it again Nothing was changed." in page.inner_text("#problem")
+        assert project.decisions.path.read_bytes() == saved
+        with page.expect_navigation():
+            page.locator("#reload").click()
+        window.press_and_load("z")
+        assert "Undone: pair" in window.status()
+        assert [one["kind"] for one in lines(project)] == ["pair", "undo"]
     finally:
         server.kill()
 

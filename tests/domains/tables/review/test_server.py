@@ -10,9 +10,7 @@ import pytest
 from domains.tables.project.folder import Project
 from domains.tables.project.steps.align import align
 from domains.tables.project.steps.cluster import cluster
-from domains.tables.review.conflict_views import conflict
 from domains.tables.review.session import ReviewSession
-from domains.tables.review.views import set_page
 from tests.domains.tables.review.conftest import OWN, Page
 
 VIEWS = ["/", "/pair/2/9", "/set/0", "/set/3", "/sets", "/conflicts", "/conflicts?column=phone",
@@ -100,6 +98,17 @@ def test_half_a_surrogate_pair_is_no_text(page, session, kind, fields):
     assert session.lines == []
 
 
+@pytest.mark.parametrize(
+    "content", [b"[" * 100_000, b'{"generation": "\xff"}', b'{"groups": [[' + b"9" * 5000 + b"]]}"]
+)
+@pytest.mark.parametrize("address", ["/api/decisions", "/api/undo", "/api/reload"])
+def test_a_body_that_cannot_be_read_is_refused_with_a_sentence(page, session, address, content):
+    answer = page.client.post(address, content=content, headers={"origin": OWN, "content-type": "application/json"})
+    assert answer.status_code == 400
+    assert answer.json() == {"error": "the body cannot be read as JSON", "stale": False}
+    assert session.lines == []
+
+
 def test_yes_no_unsure_and_undo(page, session):
     assert groups(session) == BEFORE
     answer = page.decide("pair", [2], [9], answer="yes").json()
@@ -140,6 +149,28 @@ def test_merge_split_lock(page, session):
     assert page.undo(lock).status_code == 200
     assert page.decide("pair", [2], [6], answer="yes").status_code == 200
     assert [2, 6, 9] in groups(session)
+
+
+@pytest.mark.parametrize(
+    ("kind", "rows", "fields"),
+    [
+        ("merge", [[0, 4, 7], [3]], {"answer": "unsure"}),
+        ("must_link", [[0], [3]], {"answer": "unsure"}),
+        ("split", [[0, 4], [7]], {"answer": "unsure"}),
+        ("pair", [[0], [3]], {"answer": "yes"}),
+    ],
+)
+def test_a_locked_set_stays_whatever_else_is_sent(page, session, kind, rows, fields):
+    page.decide("lock", [0, 4, 7])
+    answer = page.decide(kind, *rows, **fields)
+    assert (answer.status_code, "locked" in answer.json()["error"]) == (400, True)
+    assert len(session.lines) == 1
+
+
+def test_a_pair_of_a_locked_set_may_stay_unsure(page, session):
+    page.decide("lock", [0, 4, 7])
+    assert page.decide("pair", [0], [3], answer="unsure").status_code == 200
+    assert groups(session) == BEFORE
 
 
 def test_weakest_cut_is_offered_and_works(page, session):
@@ -332,27 +363,3 @@ def test_empty_states(page, session):
         page.decide("pair", [question.left], [question.right], answer="unsure")
     assert page.get("/queue").headers["location"] == "/done"
     assert "every uncertain pair is judged" in page.get("/").text
-
-
-@pytest.mark.parametrize("rule", ["majority", "source_priority:c>a"])
-def test_a_large_table_shows_the_same_values(project, monkeypatch, rule):
-    """Sets of a large table are resolved one by one for their pages."""
-    lines = project.settings_path.read_text("utf-8").replace("default: majority", f"default: {rule}")
-    project.settings_path.write_text(lines, "utf-8")
-
-    def shown():
-        page = Page(ReviewSession(Project.open(project.path), "me"))
-        assert {page.get(address).status_code for address in VIEWS if not address.startswith("/conflicts")} == {200}
-        golden = [set_page(page.session, row)["golden"] for row in range(10)]
-        found = [conflict(page.session, row, column) for row in (0, 1, 2) for column in ("name", "city", "phone")]
-        return page.session, golden, [(one["chosen"], one["why"], one["candidates"]) for one in found], found
-
-    _, golden, chosen, _ = shown()
-    monkeypatch.setattr("domains.tables.review.session.WHOLE", 5)
-    monkeypatch.setattr("domains.tables.review.conflict_views.WHOLE", 5)
-    session, again, same, found = shown()
-    assert (again, same) == (golden, chosen)
-    assert "resolution" not in session.__dict__  # the whole was not resolved for a page
-    following = {(one["name"], one["column"]): one["next"] for one in found}
-    assert following[0, "phone"] == (1, "phone")
-    assert following[2, "name"] is None
