@@ -25,6 +25,7 @@ from domains.tables.engine import LOCAL, Engine
 from domains.tables.known_pairs import Labels, checked_labels
 from domains.tables.matching.likelihood_matcher import LikelihoodMatcher, MatchSettings
 from domains.tables.outcome import outcome_tables
+from domains.tables.sets.constraints import Constraints, groups_of
 from domains.tables.sets.discover import discover_sets
 from domains.tables.sets.graph import PairGraph
 from domains.tables.sets.suspicious import SuspiciousSet, suspicious_sets
@@ -126,14 +127,13 @@ def integrate(
     limits: dict[str, Any] = {"threshold": cut, "max_size": max_size, "one_per_source": one_per_source, "seed": seed}
     _check(union, method, rules, limits)
     left, right, same = checked_labels(([], [], []) if labels is None else labels, len(union))
-    pairs = np.column_stack([left, right])
+    must, cannot = (np.column_stack([left, right])[same == answer] for answer in (1, 0))
+    Constraints(cannot).check(groups_of(len(union), must))
     candidates = default_blocker(union).candidates(union, engine)
     matcher = LikelihoodMatcher(MatchSettings(seed=seed)).fit(union, candidates, (left, right, same))
     graph = matcher.predict(union, candidates, engine)
     with working("finding sets"):
-        found = discover_sets(
-            graph, method, sources=union.source, must_link=pairs[same == 1], cannot_link=pairs[same == 0], **limits
-        )
+        found = discover_sets(graph, method, sources=union.source, must_link=must, cannot_link=cannot, **limits)
         suspicious = suspicious_sets(graph, found, union.source, threshold=cut)
     entity = found + 1
     with working("resolving conflicts"):

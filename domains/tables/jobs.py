@@ -14,6 +14,7 @@ from domains.tables.engine import engine_of
 from domains.tables.integration import Integration, integrate
 from domains.tables.outcome import FileKind, check_tables, write_tables
 from domains.tables.project.screen import print_json, print_rows
+from domains.tables.seeds import check_seed
 
 __all__ = ["integrate_command"]
 
@@ -50,6 +51,7 @@ def integrate_command(
     """
     if not sources:
         raise UserError("nothing to integrate; name files, folders or databases, or libraries for an embedded set")
+    check_seed(seed, "--seed")
     start = time.perf_counter()
     rejects = Location.of(out).path.with_suffix(".rejects.csv")
     inputs = [place for source in sources for place in locate(source)]

@@ -40,15 +40,14 @@ def check_pairs(left: NDArray[Any], right: NDArray[Any], count: int) -> None:
 
 
 def checked_labels(labels: Labels, count: int) -> CheckedLabels:
-    """Labels as arrays, the smaller row of each pair first.
+    """Labels as arrays, the smaller row of each pair first. A pair may stand there twice, even with both labels.
 
     Args:
         labels: rows, rows, 1 or 0; without any pair they may be of any type.
         count: rows of the table.
 
     Raises:
-        UserError: as `check_pairs`, values other than 0 and 1, a row paired with itself, or a pair that is said to be
-            the same thing and not to be.
+        UserError: as `check_pairs`, values other than 0 and 1, or a row paired with itself.
 
     >>> checked_labels(([3], [1], [1]), 4)
     (array([1]), array([3]), array([1.], dtype=float32))
@@ -66,9 +65,4 @@ def checked_labels(labels: Labels, count: int) -> CheckedLabels:
     if len(alone):
         raise UserError(f"the label of pair {alone[0]} is about row {left[alone[0]]} and itself; give two rows")
     low, high = np.minimum(left, right).astype(np.int64), np.maximum(left, right).astype(np.int64)
-    order = np.lexsort((high, low))
-    twice = (np.diff(low[order]) == 0) & (np.diff(high[order]) == 0) & (np.diff(value[order].astype(np.int64)) != 0)
-    if twice.any():
-        one = order[int(np.flatnonzero(twice)[0])]
-        raise UserError(f"the label of rows {low[one]} and {high[one]} is 1 as well as 0; keep one of the two")
     return low, high, value.astype(np.float32)

@@ -31,6 +31,8 @@ from domains.tables.matching.likelihood import Likelihood, evidence, fit_likelih
 from domains.tables.matching.odds import PairOdds, group_totals, pair_groups, pair_odds, source_codes
 from domains.tables.matching.sample import learning_pairs
 from domains.tables.matching.whole_row import known_attributes, matched_attributes
+from domains.tables.seeds import check_seed
+from domains.tables.sets.constraints import groups_of
 from domains.tables.sets.discover import discover_sets
 from domains.tables.sets.graph import PairGraph
 
@@ -75,6 +77,7 @@ class MatchSettings:
         check_at_least("pairs", self.pairs, 1)
         check_at_least("close", self.close, 0)
         check_rate("least", self.least)
+        check_seed(self.seed)
 
 
 class LikelihoodMatcher:
@@ -167,10 +170,10 @@ class LikelihoodMatcher:
             table: the rows.
             candidates: pairs worth comparing. Where there are none, or no attribute tells rows apart, nothing is
                 learned, and only identical rows match.
-            labels: known pairs; some may be no candidates.
+            labels: known pairs; some may be no candidates. Of two for one pair the last counts.
 
         Raises:
-            UserError: labels that are not of this table or contradict each other.
+            UserError: labels that are not of this table.
         """
         settings = self.settings
         known = checked_labels(labels, len(table)) if labels is not None else checked_labels(([], [], []), len(table))
@@ -236,6 +239,8 @@ class LikelihoodMatcher:
         told = ~np.isnan(answer)
         importance = np.where(told, _weight_of_label(int(told.sum()), len(candidates)), 1.0)
         must, cannot = (_pairs(candidates, told & (answer == value)) for value in (1, 0))
+        group = groups_of(candidates.count, must)
+        cannot = cannot[group[cannot[:, 0]] != group[cannot[:, 1]]]  # labels of real data are not always consistent
         chance = expit(start)
         for _ in watched(range(settings.rounds), "weighing attributes", settings.rounds):
             graph = PairGraph.of(candidates.count, candidates.left, candidates.right, chance)

@@ -129,8 +129,15 @@ def new_decision(kind: Kind, groups: Sequence[Sequence[RowRef]] = (), *, user: s
         ValueError: what the kind needs is missing.
     """
     time = datetime.now(UTC).isoformat(timespec="milliseconds")
-    who = user or getpass.getuser()
-    return Decision(secrets.token_hex(6), time, who, kind, tuple(map(tuple, groups)), **fields)
+    return Decision(secrets.token_hex(6), time, user or _user(), kind, tuple(map(tuple, groups)), **fields)
+
+
+def _user() -> str:
+    """Name of whoever runs the program, or the number: containers run as somebody whom their system does not know."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError, ImportError):  # by release of Python and by system
+        return str(os.getuid()) if hasattr(os, "getuid") else "unknown"
 
 
 def active(decisions: Sequence[Decision]) -> list[Decision]:

@@ -11,10 +11,13 @@ from typing import Any, get_args, get_origin, get_type_hints
 import yaml
 
 from core.atomic import atomic_write
-from core.checks import check_at_least, check_rate
+from core.checks import check_at_least
 from core.errors import OperationError, UserError, unknown_name
 from domains.tables.blocking.default import BLOCKERS
 from domains.tables.conflicts.model_settings import ModelSettings
+from domains.tables.conflicts.named import rule_of
+from domains.tables.seeds import check_seed
+from domains.tables.sets import SET_METHODS
 
 __all__ = [
     "BlockSettings",
@@ -71,7 +74,7 @@ class BlockSettings:
 
     def __post_init__(self) -> None:
         if self.method not in BLOCKERS:
-            raise unknown_name("way to find pairs", self.method, BLOCKERS)
+            raise UserError(f"method: {unknown_name('way to find pairs', self.method, BLOCKERS)}")
         check_at_least("neighbours", self.neighbours, 1)
         check_at_least("most_pairs", self.most_pairs, 1)
         check_at_least("most_mib", self.most_mib, 0)
@@ -94,8 +97,10 @@ class ClusterSettings:
     one_per_source: bool = False
 
     def __post_init__(self) -> None:
-        if self.threshold != -1:
-            check_rate("threshold", self.threshold)
+        if self.method not in SET_METHODS:
+            raise UserError(f"method: {unknown_name('set method', self.method, SET_METHODS.names())}")
+        if self.threshold != -1 and not 0 <= self.threshold <= 1:
+            raise UserError(f"threshold must be in [0, 1], or -1 for the one suggested, got {self.threshold}")
         check_at_least("max_size", self.max_size, 0)
 
 
@@ -112,6 +117,21 @@ class ResolveSettings:
     default: str = "majority"
     rules: Mapping[str, str] = field(default_factory=dict)
     llm: ModelSettings = field(default_factory=ModelSettings)
+
+    def __post_init__(self) -> None:
+        _check_rule("default", self.default)
+        for column, rule in self.rules.items():
+            _check_rule(f"rules.{column}", rule)
+
+
+def _check_rule(name: str, rule: str) -> None:
+    """Refuse a rule that does not exist; columns and sources that it names are known only once the inputs are read."""
+    if rule == "llm":  # what it needs is in `ResolveSettings.llm`, and not needed before the first conflict
+        return
+    try:
+        rule_of(rule)
+    except UserError as error:
+        raise UserError(f"{name}: {error}") from error
 
 
 @dataclass(frozen=True)
@@ -139,6 +159,7 @@ class ProjectSettings:
     def __post_init__(self) -> None:
         if self.version != VERSION:
             raise ValueError(f"version must be {VERSION}, got {self.version}; this file is of another release")
+        check_seed(self.seed)
         names = [source.name for source in self.sources]
         if len(set(names)) < len(names):
             twice = next(name for name in names if names.count(name) > 1)
@@ -192,7 +213,7 @@ def read_settings(path: str | Path) -> ProjectSettings:
         raise OperationError(f"cannot read {path}: {error.strerror or error}") from error
     try:
         shown = yaml.safe_load(text)
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError) as error:  # a date or number that cannot be is a plain ValueError
         mark = getattr(error, "problem_mark", None)
         place = f" line {mark.line + 1}" if mark else ""
         raise UserError(f"{path}{place}: not YAML ({getattr(error, 'problem', None) or error})") from error
@@ -232,7 +253,7 @@ def _value(hint: Any, value: Any, path: str, where: str) -> Any:
         if not isinstance(value, Mapping) or not all(isinstance(v, str) for v in value.values()):
             raise UserError(f"{path}: {where} must be columns with the name of a rule each, got {value!r}")
         return {str(key): one for key, one in value.items()}
-    if hint is float and isinstance(value, int) and not isinstance(value, bool):
+    if hint is float and isinstance(value, int) and not isinstance(value, bool) and abs(value) < 2**53:
         return float(value)
     if not isinstance(value, hint) or (hint is int and isinstance(value, bool)):
         words = {str: "text in quotes", int: "a whole number", float: "a number", bool: "true or false"}[hint]

@@ -96,7 +96,8 @@ def test_a_label_joins_sets_whole():
         (([1], [5], [np.nan]), "1 .the same thing. or 0"),
         (([1.0], [5.0], [1]), "row numbers"),
         (([1], [1], [1]), "row 1 and itself"),
-        (([1, 5], [5, 1], [1, 0]), "rows 1 and 5 is 1 as well as 0"),
+        (([1, 5], [5, 1], [1, 0]), "rows 1 and 5 must not be together, but"),
+        (([0, 2, 0], [2, 4, 4], [1, 1, 0]), "rows 0 and 4 must not be together, but"),
         (([1], [5]), "three lists, got 2"),
     ],
 )

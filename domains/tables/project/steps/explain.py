@@ -23,6 +23,8 @@ __all__ = ["Explanation", "explain", "find_row"]
 
 COMPARED = 500
 """Pairs with the other outcome, nearest in probability, among which the counter-example is looked for."""
+_MOST_DIGITS = 18
+"""Of a row number: what 64 bits hold."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +71,8 @@ def find_row(index: RowIndex, word: str) -> int:
     (1, 1)
     """
     source, colon, number = word.rpartition(":")
-    if not number.isdigit():
+    # other digits, such as those of powers, are no numbers to `int`, and so are very many
+    if not number.isdecimal() or len(number) > _MOST_DIGITS:
         raise UserError(f"{word!r} names no row; write SOURCE:ROW, with rows from 0, or the number that the page shows")
     if not colon:
         if int(number) >= len(index):

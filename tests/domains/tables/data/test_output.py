@@ -80,6 +80,8 @@ def test_a_table_beside_the_one_that_is_read(folder):
         (["in.csv", "--out", "new.csv", "--rules", "source_priority:other>in"], "other"),
         (["in.csv", "--out", "new.csv", "--method", "average"], "average_linkage"),
         (["in.csv", "--out", "new.csv", "--threshold", "2"], "threshold"),
+        (["in.csv", "--out", "new.csv", "--seed", "-1"], "--seed must be 0 to 4294967295, got -1"),
+        (["in.csv", "--out", "new.csv", "--seed", "4294967296"], "--seed must be 0 to"),
     ],
 )
 def test_the_command_says_so_before_any_work(folder, capsys, monkeypatch, words, message):

@@ -147,6 +147,16 @@ def test_labels_are_followed():
     assert all(weight.get((i, 120 + i), 0) < before.weight[twins].min() for i in range(20))
 
 
+def test_labels_that_contradict_each_other_are_learned_from():
+    table = Table.of(_people())
+    chain = ([0, 120, 0, 1, 1], [120, 1, 1, 121, 121], [1, 1, 0, 0, 1])
+    weight = _matched(table, chain)
+    pairs = zip(weight.left.tolist(), weight.right.tolist(), strict=True)
+    found = dict(zip(pairs, weight.weight.tolist(), strict=True))
+    assert found[0, 120] > 0.5
+    assert found[1, 121] > 0.5  # the last of two counts
+
+
 def test_where_nothing_tells_rows_apart_identical_rows_match():
     table = Table.of(pd.DataFrame({"a": ["x", "X ", None], "b": [None, None, None]}))
     assert discover_sets(_matched(table)).tolist() == [0, 0, 1]

@@ -178,6 +178,9 @@ def test_init(tmp_path):
     assert [one["rows"] for one in record.facts["sources"]] == [4, 3, 3]
     with pytest.raises(UserError, match="is a project already"):
         init(tmp_path / "p", inputs)
+    with pytest.raises(UserError, match="seed must be 0 to 4294967295, got -1"):
+        init(tmp_path / "q", inputs, seed=-1)
+    assert not (tmp_path / "q").exists()
     (tmp_path / "in" / "b.csv").unlink()
     with pytest.raises(UserError, match="'b' is not there any more"):
         init(tmp_path / "p")
@@ -192,6 +195,11 @@ def test_init(tmp_path):
         ("seed: 0", "sede: 0", "did you mean 'seed'"),
         ("seed: 0", "seed: zero", "seed must be a whole number"),
         ("seed: 0", "seed: true", "seed must be a whole number"),
+        ("seed: 0", "seed: -1", "seed must be 0 to 4294967295, got -1"),
+        ("seed: 0", "seed: 4294967296", "seed must be 0 to 4294967295"),
+        ("default: majority", "default: majorty", "resolve.default: unknown rule 'majorty'; did you mean 'majority'"),
+        ("rules: {}", "rules: {city: newst:x}", "did you mean 'newest'"),
+        ("method: average_linkage", "method: averge_linkage", "did you mean 'average_linkage'"),
         ("threshold: -1.0", "threshold: 1.5", "threshold"),
         ("one_per_source: false", "one_per_source: 'no'", "true or false"),
         ("rules: {}", "rules: {name: 3}", "rules must be"),
@@ -199,6 +207,11 @@ def test_init(tmp_path):
         ("name: b", "name: a", "two sources are called 'a'"),
         ("cluster:", "cluster: [", "not YAML"),
         ("max_size: 0", "max_size: -1", "max_size"),
+        ("threshold: -1.0", "threshold: -0.5", r"threshold must be in \[0, 1\], or -1"),
+        ("threshold: -1.0", "threshold: .nan", "threshold"),
+        ("threshold: -1.0", f"threshold: {10**400}", "threshold"),
+        ("seed: 0", "seed: 2020-13-45", "not YAML .month must be in 1..12"),
+        ("seed: 0", f"seed: {'9' * 5000}", "not YAML .Exceeds the limit"),
     ],
 )
 def test_settings_that_are_wrong(project, old, new, message):
@@ -208,6 +221,12 @@ def test_settings_that_are_wrong(project, old, new, message):
     with pytest.raises(UserError, match=message) as caught:
         _ = project.settings
     assert str(project.settings_path) in str(caught.value)
+
+
+def test_the_greatest_threshold(project):
+    text = project.settings_path.read_text()
+    project.settings_path.write_text(text.replace("threshold: -1.0", "threshold: 1"))
+    assert project.settings.cluster.threshold == 1
 
 
 def test_no_project(tmp_path):

@@ -2,10 +2,13 @@
 
 import numpy as np
 import pandas as pd
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from core.errors import UserError
 from domains.tables.project.row_refs import RowIndex, RowRef, row_digests
+from domains.tables.project.steps.explain import find_row
 
 
 def frame(rows):
@@ -57,3 +60,29 @@ def test_sources_are_apart():
     assert one.position(RowRef("t", 0, one.digest[0])) is None
     both = RowIndex(np.array(["t", "s"], dtype=object), np.array([0, 0]), np.array([one.digest[0]] * 2, dtype=object))
     assert both.position(RowRef("s", 0, one.digest[0])) == 1
+
+
+@pytest.mark.parametrize(
+    ("word", "message"),
+    [
+        ("s:²", "'s:²' names no row; write SOURCE:ROW"),
+        ("²", "names no row"),
+        ("s:", "names no row"),
+        ("s:-1", "names no row"),
+        ("s:1.0", "names no row"),
+        ("s: 1", "names no row"),
+        ("s:3", "s has no row 3; its rows are numbered 0 to 2"),
+        (f"s:{'9' * 18}", "s has no row 9{18}; its rows are numbered 0 to 2"),
+        (f"s:{'9' * 5000}", "names no row"),
+        ("9" * 5000, "names no row"),
+        ("r:1", "unknown source 'r'"),
+    ],
+)
+def test_words_that_name_no_row(word, message):
+    with pytest.raises(UserError, match=message):
+        find_row(index_of([("a", "1"), ("b", "2"), ("c", "3")]), word)
+
+
+def test_words_that_name_a_row():
+    index = index_of([("a", "1"), ("b", "2"), ("c", "3")], source="s:1")
+    assert [find_row(index, word) for word in ("2", "s:1:2", "s:1:002", "s:1:٢")] == [2, 2, 2, 2]
