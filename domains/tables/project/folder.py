@@ -14,7 +14,7 @@ import pandas as pd
 from core.errors import OperationError, UserError
 from domains.tables.data.locate import Location
 from domains.tables.project.decisions import Decision, DecisionLog, active
-from domains.tables.project.results import StepRecord, read_record
+from domains.tables.project.results import StepRecord, hash_file, read_record
 from domains.tables.project.settings import ProjectSettings, read_settings
 
 __all__ = ["STEPS", "Project"]
@@ -115,25 +115,34 @@ class Project:
         return record
 
     def file(self, step: str, name: str) -> Path:
-        """A file of the result of a step.
+        """A file of the result of a step, which is as the step wrote it.
 
         Raises:
-            UserError: the step was not run.
+            UserError: the step was not run, or the file was changed since, or is gone.
         """
-        self.finished(step)
-        return self.step_path(step) / name
+        path, outputs = self.step_path(step) / name, self.finished(step).outputs
+        again = f"run: counterpoint tables {step} {self.path}"
+        if not path.is_file():
+            raise UserError(f"{path} is gone; {again}")
+        if hash_file(path) != outputs.get(name):
+            raise UserError(f"{path} is not as the step {step} wrote it; {again}")
+        return path
 
     def read_frame(self, step: str, name: str) -> pd.DataFrame:
         """A table of the result of a step.
 
         Raises:
-            UserError: the step was not run, or the file is damaged.
+            UserError: see `file`.
         """
-        path = self.file(step, name)
-        try:
-            return pd.read_parquet(path)
-        except (OSError, ValueError) as error:
-            raise UserError(f"{path} is damaged ({error}); run: counterpoint tables {step} {self.path}") from error
+        return pd.read_parquet(self.file(step, name))
+
+    def read_json(self, step: str, name: str) -> Any:
+        """What a JSON file of the result of a step says.
+
+        Raises:
+            UserError: see `file`.
+        """
+        return json.loads(self.file(step, name).read_text("utf-8"))
 
     def log(self, event: str, **facts: Any) -> None:
         """Add a line to ``log.jsonl``.

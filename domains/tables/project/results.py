@@ -19,6 +19,15 @@ __all__ = ["StepRecord", "fingerprint", "hash_file", "read_record", "write_resul
 
 _RECORD = "step.json"
 _BLOCK = 1 << 20
+_KINDS: Mapping[str, type | tuple[type, ...]] = {
+    "step": str,
+    "made_from": dict,
+    "decisions": int,
+    "outputs": dict,
+    "facts": dict,
+    "seconds": (int, float),
+    "time": str,
+}
 
 
 @dataclass(frozen=True)
@@ -114,6 +123,9 @@ def read_record(folder: Path) -> StepRecord | None:
         return None
     try:
         shown = json.loads(path.read_text("utf-8"))
-        return StepRecord(**shown)
-    except (ValueError, TypeError) as error:
+        wrong = [name for name, kind in _KINDS.items() if not isinstance(shown[name], kind)]
+        if wrong:
+            raise ValueError(f"{wrong[0]} is {shown[wrong[0]]!r}")
+    except (ValueError, TypeError, KeyError) as error:
         raise UserError(f"{path} is damaged ({error}); delete {folder} and run the step again") from error
+    return StepRecord(**{name: shown[name] for name in _KINDS})

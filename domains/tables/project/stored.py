@@ -9,6 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from core.atomic import atomic_write
+from core.errors import UserError
 from domains.tables.data.table import Table
 from domains.tables.project.entity_ids import IdLedger
 from domains.tables.project.folder import Project
@@ -108,11 +109,18 @@ def load_ledger(project: Project, index: RowIndex) -> IdLedger:
     Args:
         project: the project.
         index: of the present rows.
+
+    Raises:
+        UserError: the file of the ids is damaged.
     """
     number = np.full(len(index), -1, dtype=np.int64)
     if not project.entities_path.exists():
         return IdLedger(number)
-    old = pd.read_parquet(project.entities_path)
+    try:
+        old = pd.read_parquet(project.entities_path, columns=["source", "digest", "number"])
+    except (OSError, ValueError) as error:
+        way_out = "put a copy of it back, or delete it for new ids of all entities"
+        raise UserError(f"{project.entities_path} is damaged ({str(error).splitlines()[0]}); {way_out}") from error
     last = int(old["number"].max()) if len(old) else 0
     rows = old[old["source"].notna()]
     # Equal rows of a source are told apart by their order among themselves, so that a row put in above moves nothing.

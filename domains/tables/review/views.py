@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import numpy as np
@@ -50,7 +49,7 @@ def overview(session: ReviewSession) -> dict[str, Any]:
     """Counts before and after, the sources, the method, what another threshold would give."""
     project = session.project
     read = project.finished("init").facts["sources"]
-    curve = json.loads(project.file("cluster", "curve.json").read_text("utf-8"))
+    curve = project.read_json("cluster", "curve.json")
     sizes = np.bincount(session.labels)
     sizes = sizes[sizes > 0]
     return {
@@ -76,7 +75,7 @@ def overview(session: ReviewSession) -> dict[str, Any]:
 
 def suspicious(session: ReviewSession) -> list[dict[str, Any]]:
     """Suspicious sets of the last clustering that are still as they were then."""
-    listed = json.loads(session.project.file("cluster", "suspicious.json").read_text("utf-8"))
+    listed = session.project.read_json("cluster", "suspicious.json")
     return [one for one in listed if len(session.rows_of(one["set"])) == one["rows"]][:200]
 
 

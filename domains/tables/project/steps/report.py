@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from importlib.metadata import version
 from importlib.resources import files
@@ -54,7 +53,7 @@ def report(project: Project, out: str | Path) -> None:
 def _content(project: Project) -> dict[str, Any]:
     lines, ignored = project.decisions.read()
     cluster, match = project.finished("cluster"), project.finished("match")
-    suspicious = json.loads(project.file("cluster", "suspicious.json").read_text("utf-8"))
+    suspicious = project.read_json("cluster", "suspicious.json")
     resolved = project.record("resolve")
     return {
         "name": project.settings.name,
@@ -66,7 +65,7 @@ def _content(project: Project) -> dict[str, Any]:
         "match": match.facts,
         "histogram": _bars(match.facts.get("histogram", [])),
         "cluster": cluster.facts,
-        "curve": json.loads(project.file("cluster", "curve.json").read_text("utf-8")),
+        "curve": project.read_json("cluster", "curve.json"),
         "suspicious": suspicious[:SHOWN],
         "suspicious_count": len(suspicious),
         "resolve": resolved.facts if resolved else None,
