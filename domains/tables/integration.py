@@ -25,6 +25,7 @@ from domains.tables.engine import LOCAL, Engine
 from domains.tables.known_pairs import Labels, checked_labels
 from domains.tables.matching.likelihood_matcher import LikelihoodMatcher, MatchSettings
 from domains.tables.outcome import outcome_tables
+from domains.tables.seeds import check_seed
 from domains.tables.sets.constraints import Constraints, groups_of
 from domains.tables.sets.discover import discover_sets
 from domains.tables.sets.graph import PairGraph
@@ -119,6 +120,7 @@ def integrate(
     >>> found.rows.columns.tolist(), len(found.rows)
     (['source', 'row', 'entity'], 279)
     """
+    check_seed(seed)
     sources = _read(tables)
     with working("aligning columns"):
         mapping = mapping or align(sources)

@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 from typing import Any, TypeAlias
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 from pyarrow import compute
@@ -13,6 +14,8 @@ from pyarrow import compute
 __all__ = ["Column", "text_column", "text_frame", "text_of"]
 
 Column: TypeAlias = pa.ChunkedArray | pa.Array
+_OF_PANDAS = ("pandas.period", "pandas.interval")
+"""What is stored of them, a number of days or months since 1970 or two ends, is not what they say."""
 _EXACT = 2**53  # above it a double no longer tells whole numbers apart
 
 
@@ -46,9 +49,9 @@ def text_column(column: Column) -> Column:
     """
     kind = column.type
     if isinstance(kind, pa.BaseExtensionType):
-        return text_column(_storage(column))
+        return _from_pandas(column) if kind.extension_name in _OF_PANDAS else text_column(_storage(column))
     if pa.types.is_dictionary(kind):
-        return text_column(compute.cast(column, kind.value_type))
+        return text_column(_decoded(column))
     if pa.types.is_large_string(kind):
         return column
     if pa.types.is_floating(kind):
@@ -74,12 +77,15 @@ def text_of(value: Any) -> str | None:
         return value
     if value is None or value is pd.NA or value is pd.NaT:
         return None
-    if isinstance(value, bool):
+    if isinstance(value, np.datetime64 | np.timedelta64):
+        return None if np.isnat(value) else str(value.astype(f"{value.dtype.kind}8[us]").item())
+    if isinstance(value, bool | np.bool_):
         return str(value).lower()
-    if isinstance(value, float):
-        if value != value:
+    if isinstance(value, float | np.floating):
+        near = float(value)
+        if near != near:
             return None
-        return str(int(value)) if value.is_integer() and abs(value) < _EXACT else repr(value)
+        return str(int(near)) if near.is_integer() and near == value and abs(near) < _EXACT else str(value)
     if isinstance(value, bytes):
         try:
             return value.decode("utf-8")
@@ -88,6 +94,16 @@ def text_of(value: Any) -> str | None:
     if isinstance(value, dict | list | tuple):
         return json.dumps(value, ensure_ascii=False, default=text_of)
     return str(value)
+
+
+def _from_pandas(column: Column) -> Column:
+    texts = iter([text_of(value) for value in column.drop_null().to_pandas()])  # missing ends of whole numbers warn
+    return pa.array([next(texts) if known else None for known in column.is_valid().to_pylist()], pa.large_string())
+
+
+def _decoded(column: Column) -> Column:
+    chunks = column.chunks if isinstance(column, pa.ChunkedArray) else [column]
+    return pa.chunked_array([one.dictionary.take(one.indices) for one in chunks], column.type.value_type)
 
 
 def _storage(column: Column) -> Column:
@@ -116,7 +132,7 @@ def _from_times(column: Column) -> Column:
 
 
 def _without_fraction(text: Column) -> Column:
-    return compute.replace_substring_regex(text, r"(:\d\d)\.0+(Z?)$", r"\1\2")
+    return compute.replace_substring_regex(text, r"(:\d\d)\.0+(Z|[+-]\d{4})?$", r"\1\2")
 
 
 def _from_bytes(column: Column) -> Column:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pandas as pd
 import pyarrow as pa
 from pyarrow import parquet
 
@@ -27,6 +28,7 @@ def read_parquet(path: Path, name: str) -> Source:
     Raises:
         UserError: not a Parquet file, or a damaged one.
     """
+    pa.array(pd.PeriodIndex([], freq="D"))  # with the first one pandas tells Arrow how its own types are stored
     try:
         with parquet.ParquetFile(path) as file:
             table = file.read()

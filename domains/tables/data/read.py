@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 
@@ -18,6 +19,7 @@ from domains.tables.data.source import Source
 
 __all__ = ["Source", "read_source", "read_sources"]
 
+_WITHOUT_ARROW = tuple(map(np.dtype, (object, np.longdouble, np.complex64, np.complex128, np.clongdouble)))
 _FRAME = "table"
 """Name of a data frame that has none."""
 
@@ -157,9 +159,17 @@ def _from_frame(frame: pd.DataFrame, name: str) -> Source:
 
 
 def _arrow(column: pd.Series) -> Column:
-    if column.dtype != object:
-        return text_column(pa.Array.from_pandas(column))
+    if isinstance(column.dtype, pd.SparseDtype):
+        column = pd.Series(np.asarray(column), name=column.name)
     try:
-        return pa.array([text_of(value) for value in column.tolist()], pa.large_string())
+        if column.dtype in _WITHOUT_ARROW:
+            values = column.astype(object).where(column.notna(), None).tolist()
+            return pa.array([text_of(value) for value in values], pa.large_string())
+        return text_column(pa.Array.from_pandas(column))
     except UnicodeEncodeError as error:
         raise UserError(f"column {column.name!r} of the data frame holds half of a surrogate pair") from error
+    except (pa.ArrowException, NotImplementedError) as error:
+        raise UserError(
+            f"column {column.name!r} of the data frame is of type {column.dtype}, for which there is no text; make it "
+            f"text first, with frame[{column.name!r}].astype('string')"
+        ) from error

@@ -116,9 +116,9 @@ class Guard:
         if headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
             return 415, "The body must be JSON."
         length = headers.get("content-length", "")
-        if not length.isdigit():
+        if not (length.isascii() and length.isdecimal()):
             return 411, "The length of the body must be given."
-        if int(length) > LARGEST_BODY:
+        if len(length) > len(str(LARGEST_BODY)) or int(length) > LARGEST_BODY:
             return 413, f"A request has at most {LARGEST_BODY} bytes."
         return None
 

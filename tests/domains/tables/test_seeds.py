@@ -7,6 +7,7 @@ from sklearn.utils import check_random_state
 
 from core.cli.main import main
 from core.errors import UserError
+from domains.tables.integration import integrate
 from domains.tables.matching.likelihood_matcher import MatchSettings
 from domains.tables.seeds import check_seed
 
@@ -28,6 +29,11 @@ def test_others_are_refused(seed):
 def test_settings_of_the_matcher():
     with pytest.raises(UserError, match="seed must be 0 to 4294967295, got -1"):
         MatchSettings(seed=-1)
+
+
+def test_integrate_says_so_before_it_reads():
+    with pytest.raises(UserError, match="seed must be 0 to 4294967295, got -1"):
+        integrate("no such file", seed=-1)
 
 
 def test_init_says_so_and_makes_nothing(tmp_path, capsys):

@@ -2,6 +2,8 @@
 
 import datetime
 import decimal
+import subprocess
+import sys
 
 import numpy as np
 import pandas as pd
@@ -165,6 +167,59 @@ def test_data_frames():
     for bad in (pd.DataFrame(), pd.DataFrame({"a": ["\ud800"]}, dtype=object)):
         with pytest.raises(UserError, match="data frame"):
             read_source(bad)
+
+
+@pytest.mark.parametrize(
+    ("column", "texts"),
+    [
+        (
+            pd.Series([np.float64(0.1), np.float32(2), np.bool_(True)], dtype=object),
+            ["0.1", "2", "true"],
+        ),
+        (
+            pd.Series([np.datetime64("NaT"), np.datetime64("2020-01-01T05"), np.timedelta64(90, "m")], dtype=object),
+            [None, "2020-01-01 05:00:00", "1:30:00"],
+        ),
+        (pd.Series([1 + 2j, complex("nan"), 3]), ["(1+2j)", None, "(3+0j)"]),
+        (np.array([1.5, 2, np.nan], dtype=np.longdouble), ["1.5", "2", None]),
+        (np.array([1.5, 2, np.nan], dtype=np.float16), ["1.5", "2", None]),
+        (pd.arrays.SparseArray([0, 0, 7]), ["0", "0", "7"]),
+        (pd.arrays.SparseArray([np.nan, 1.5, 2]), [None, "1.5", "2"]),
+        (pd.arrays.SparseArray(["a", None, "b"]), ["a", None, "b"]),
+        (pd.PeriodIndex(["2020-01", "NaT", "2021-12"], freq="M"), ["2020-01", None, "2021-12"]),
+        (pd.Categorical(pd.PeriodIndex(["2020Q1", "NaT", "2020Q1"], freq="Q")), ["2020Q1", None, "2020Q1"]),
+        (pd.arrays.IntervalArray.from_tuples([(0, 1), np.nan, (1, 2)]), ["(0.0, 1.0]", None, "(1.0, 2.0]"]),
+        (pd.cut([1, np.nan, 9], [0, 5, 10]), ["(0, 5]", None, "(5, 10]"]),
+        (pd.Categorical([1, None, 2]), ["1", None, "2"]),
+        (pd.to_datetime(["2020-01-01", None, "2020-07-01"]), ["2020-01-01", None, "2020-07-01"]),
+        (
+            pd.DatetimeIndex(["2020-01-01", None, "2020-07-01"], tz="Europe/Berlin"),
+            ["2020-01-01 00:00:00+0100", None, "2020-07-01 00:00:00+0200"],
+        ),
+    ],
+)
+def test_columns_of_data_frames_of_every_type(tmp_path, column, texts):
+    frame = pd.DataFrame({"a": column, "b": "x"})
+    assert cells(read_source(frame).frame[["a"]]) == [[text] for text in texts]
+    try:
+        frame.to_parquet(tmp_path / "a.parquet")
+    except (pa.ArrowException, NotImplementedError, TypeError):  # what Parquet cannot hold
+        return
+    assert cells(read_source(tmp_path / "a.parquet").frame[["a"]]) == [[text] for text in texts]
+
+
+def test_periods_of_a_file_in_a_program_that_has_made_none(tmp_path):
+    pd.DataFrame({"a": pd.period_range("2020-01", periods=2, freq="M")}).to_parquet(tmp_path / "a.parquet")
+    code = "import sys; from domains.tables.data.read import read_source; print(*read_source(sys.argv[1]).frame['a'])"
+    found = subprocess.run([sys.executable, "-c", code, str(tmp_path / "a.parquet")], capture_output=True, text=True)
+    assert found.stdout == "2020-01 2020-02\n"
+
+
+@pytest.mark.parametrize("dtype", ["string[python]", object])
+def test_text_that_cannot_be_written_is_refused(dtype):
+    frame = pd.DataFrame({"a": pd.Series(["fine", "\ud800"], dtype=dtype)})
+    with pytest.raises(UserError, match="column 'a' of the data frame holds half of a surrogate pair"):
+        read_source(frame)
 
 
 def test_all_real_sets_are_read_without_rejects(data_folder):

@@ -93,6 +93,8 @@ def test_names_of_loopback(known, host):
         ({"origin": OWN, "content-type": "text/plain"}, 415),
         ({"origin": OWN, "content-type": "application/x-www-form-urlencoded"}, 415),
         ({"origin": OWN, "content-length": "99999999"}, 413),
+        ({"origin": OWN, "content-length": "9" * 5000}, 413),
+        ({"origin": OWN, "content-length": "\xb2".encode("latin-1")}, 411),
     ],
 )
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE"])
