@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
+from scipy.sparse import csr_array
 
-__all__ = ["constrained_groups", "hungarian_pairs"]
+__all__ = ["clear_matches", "constrained_groups", "hungarian_pairs"]
 
 
 def hungarian_pairs(score: NDArray[np.float64], threshold: float) -> list[tuple[int, int]]:
@@ -28,25 +29,21 @@ def hungarian_pairs(score: NDArray[np.float64], threshold: float) -> list[tuple[
     return [(int(i), int(j)) for i, j in zip(rows, columns, strict=True) if score[i, j] >= threshold]
 
 
-def constrained_groups(
-    score: NDArray[np.float64], source: NDArray[np.int64], threshold: float, forbidden: NDArray[np.bool_]
-) -> NDArray[np.int64]:
-    """Average-linkage clustering of columns in which no group holds two columns of a source, or a forbidden pair.
+def constrained_groups(score: NDArray[np.float64], threshold: float, apart: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Average-linkage clustering of columns in which no group holds a pair that must be apart.
 
     The two groups with the highest mean score are joined while that is at least ``threshold``; of equal ones the first
     in the order of the columns. Each join costs O(c).
 
     Args:
         score: ``(c, c)`` symmetric.
-        source: ``(c,)`` number of the source of each column.
         threshold: the least mean score of a join.
-        forbidden: ``(c, c)`` symmetric, pairs that must not share a group.
+        apart: ``(c, c)`` symmetric, pairs that must not share a group.
 
     Returns:
         ``(c,)`` group of each column, numbered by first column.
     """
     count = len(score)
-    apart = forbidden | (source[:, None] == source[None, :])
     mean = score.astype(np.float64).copy()
     mean[apart] = -np.inf
     size = np.ones(count)
@@ -69,3 +66,51 @@ def constrained_groups(
         better = joined > mean[np.arange(count), best]
         best[better] = i
     return np.unique(group, return_inverse=True)[1].astype(np.int64)
+
+
+def clear_matches(
+    score: NDArray[np.float64],
+    group: NDArray[np.int64],
+    apart: NDArray[np.bool_],
+    least: float,
+    lead: float,
+) -> NDArray[np.int64]:
+    """Join groups that score low, but far above everything else that either of them could be joined with.
+
+    Two groups are joined if each is the other's best, with a mean score of at least ``least`` and ``lead`` times the
+    mean score of either with any third group, also one that holds a column of the same source: where two columns of a
+    source are alike, nothing is clear. Groups that were joined are looked at again.
+
+    Args:
+        score: ``(c, c)`` symmetric.
+        group: ``(c,)`` numbers from 0 of the groups so far.
+        apart: ``(c, c)`` symmetric, pairs that must not share a group.
+        least: of a join.
+        lead: over any other, >= 1.
+
+    Returns:
+        ``(c,)`` group of each column, numbered by first column.
+    """
+    while True:
+        group = np.unique(group, return_inverse=True)[1].astype(np.int64)
+        count = int(group.max(initial=-1)) + 1
+        if count < 2:
+            return group
+        of = csr_array((np.ones(len(group)), (group, np.arange(len(group)))), shape=(count, len(group)))
+        size = np.bincount(group)
+        mean = np.asarray(of @ np.asarray(of @ score).T) / np.outer(size, size)
+        np.fill_diagonal(mean, -np.inf)
+        between = np.asarray(of @ np.asarray(of @ apart.astype(np.float64)).T)
+        allowed = np.where(between > 0, -np.inf, mean)
+        best = allowed.argmax(axis=1)
+        one = np.arange(count)
+        reached = allowed[one, best]
+        mean[one, best] = -np.inf
+        other = mean.max(axis=1)
+        clear = (best[best] == one) & (reached >= least) & (reached >= lead * np.maximum(other, other[best]))
+        joined = one[clear & (one < best)]
+        if not joined.size:
+            return group
+        target = one.copy()
+        target[best[joined]] = joined
+        group = target[group]

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from core.errors import UserError
 from core.progress import watched
-from domains.tables.align.assignment import constrained_groups, hungarian_pairs
+from domains.tables.align.assignment import clear_matches, constrained_groups, hungarian_pairs
 from domains.tables.align.mapping import ColumnMapping, ColumnRef, Evidence, Member, NamedFrame, Target
 from domains.tables.align.similarity import ColumnSimilarity, column_similarity
 from domains.tables.align.sketch import sketch
@@ -30,6 +30,8 @@ class AlignSettings:
 
     Attributes:
         threshold: the least score of a match, in [0, 1].
+        clear: what the values must say at least where no other column is like either of two; 1 for never.
+        lead: how many times as much as about any other column, >= 1.
         name_weight: how far equal names alone carry, in [0, 1].
         value_weight: how far common values alone carry.
         content_weight: how far common words and 3-grams alone carry.
@@ -38,6 +40,8 @@ class AlignSettings:
     """
 
     threshold: float = 0.4
+    clear: float = 0.25
+    lead: float = 1.5
     name_weight: float = 0.8
     value_weight: float = 0.8
     content_weight: float = 0.6
@@ -45,10 +49,10 @@ class AlignSettings:
     described: int = 500
 
     def __post_init__(self) -> None:
-        for field in ("threshold", "name_weight", "value_weight", "content_weight"):
+        for field in ("threshold", "clear", "name_weight", "value_weight", "content_weight"):
             if not 0 <= getattr(self, field) <= 1:
                 raise UserError(f"{field} must lie in [0, 1], got {getattr(self, field)}")
-        for field in ("sample", "described"):
+        for field in ("lead", "sample", "described"):
             if getattr(self, field) < 1:
                 raise UserError(f"{field} must be >= 1, got {getattr(self, field)}")
 
@@ -63,9 +67,11 @@ def align(
 
     Every two columns of different sources get a score from their names, values, content and formats, see
     `domains.tables.align.similarity.column_similarity`. Two sources are matched by the Hungarian method with "no match"
-    below the threshold, more by average-linkage clustering in which no group holds two columns of a source. ALITE
-    (Khatiwada et al., PVLDB 2022) clusters embeddings of column contents under the same constraint; here names and
-    formats count too.
+    below the threshold, more by average-linkage clustering in which no group holds two columns of a source. What is
+    left is matched by its values alone where nothing else comes near, see
+    `domains.tables.align.assignment.clear_matches`: "street" and "address" in tables where no other column has such
+    values. ALITE (Khatiwada et al., PVLDB 2022) clusters embeddings of column contents under the same constraint; here
+    names and formats count too.
 
     Which columns are matched does not depend on the order of the sources, of their columns or of their rows; targets
     stand in the order of the first source that has them.
@@ -97,7 +103,7 @@ def align(
     similarity = column_similarity([ref.column for ref in refs], sketches, weights)
     number = {source.name: i for i, source in enumerate(ordered)}
     origin = np.array([number[ref.source] for ref in refs], dtype=np.int64)
-    group = _groups(similarity.score, origin, len(ordered), settings.threshold, forbidden)
+    group = _groups(similarity, origin, len(ordered), settings, forbidden)
     members = _members(refs, origin, group, similarity)
     return ColumnMapping(_targets(sources, members), pairs)
 
@@ -126,16 +132,22 @@ def _forbidden(refs: list[ColumnRef], pairs: tuple[tuple[ColumnRef, ColumnRef], 
 
 
 def _groups(
-    score: NDArray[np.float64], origin: NDArray[np.int64], count: int, threshold: float, forbidden: NDArray[np.bool_]
+    similarity: ColumnSimilarity,
+    origin: NDArray[np.int64],
+    count: int,
+    settings: AlignSettings,
+    forbidden: NDArray[np.bool_],
 ) -> NDArray[np.int64]:
-    if count != 2:
-        return constrained_groups(score, origin, threshold, forbidden)
-    left, right = np.flatnonzero(origin == 0), np.flatnonzero(origin == 1)
-    allowed = np.where(forbidden, -np.inf, score)[np.ix_(left, right)]
-    group = np.arange(len(score))
-    for i, j in hungarian_pairs(allowed, threshold):
-        group[right[j]] = left[i]
-    return group
+    score, apart = similarity.score, forbidden | (origin[:, None] == origin[None, :])
+    if count == 2:
+        left, right = np.flatnonzero(origin == 0), np.flatnonzero(origin == 1)
+        allowed = np.where(forbidden, -np.inf, score)[np.ix_(left, right)]
+        group = np.arange(len(score))
+        for i, j in hungarian_pairs(allowed, settings.threshold):
+            group[right[j]] = left[i]
+    else:
+        group = constrained_groups(score, settings.threshold, apart)
+    return clear_matches(similarity.by_values, group, apart, settings.clear, settings.lead)
 
 
 def _members(

@@ -27,6 +27,7 @@ class ColumnSimilarity:
         value: common values; NaN where a column is empty.
         content: common words and 3-grams; NaN where a column is empty.
         kind: common formats and ranges of numbers; NaN where a column is empty.
+        by_values: see `column_similarity`.
         score: all together.
     """
 
@@ -34,6 +35,7 @@ class ColumnSimilarity:
     value: NDArray[np.float64]
     content: NDArray[np.float64]
     kind: NDArray[np.float64]
+    by_values: NDArray[np.float64]
     score: NDArray[np.float64]
 
 
@@ -78,7 +80,7 @@ def column_similarity(
     common = 1 - (1 - weights[1] * np.sqrt(np.nan_to_num(value))) * (1 - weights[2] * letters * np.nan_to_num(content))
     by_values = common * (0.4 + 0.6 * fits) * (0.7 + 0.3 * agree)
     score = 1 - (1 - by_name) * (1 - by_values)
-    return ColumnSimilarity(name, value, content, kind, np.round(score, 9))
+    return ColumnSimilarity(name, value, content, kind, np.round(by_values, 9), np.round(score, 9))
 
 
 def _incidence(parts: Sequence[NDArray[np.uint64]]) -> tuple[csr_array, NDArray[np.float64]]:

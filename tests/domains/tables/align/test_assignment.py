@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy.cluster.hierarchy import fcluster, linkage
 from scipy.spatial.distance import squareform
 
-from domains.tables.align.assignment import constrained_groups, hungarian_pairs
+from domains.tables.align.assignment import clear_matches, constrained_groups, hungarian_pairs
 
 
 @given(st.integers(1, 4), st.integers(1, 4), st.integers(0, 10**6))
@@ -43,7 +43,7 @@ def random_score(count, seed):
 def test_without_constraints_groups_are_those_of_average_linkage(seed):
     score = random_score(12, seed)
     np.fill_diagonal(score, 1)
-    groups = constrained_groups(score, np.arange(12), 0.5, np.zeros((12, 12), dtype=bool))
+    groups = constrained_groups(score, 0.5, np.eye(12, dtype=bool))
     expected = fcluster(linkage(squareform(1 - score, checks=False), "average"), 0.5, "distance")
     same = groups[:, None] == groups[None, :]
     np.testing.assert_array_equal(same, expected[:, None] == expected[None, :])
@@ -72,6 +72,59 @@ def test_constrained_groups_are_those_of_the_naive_loop(count, sources, seed):
     score, source = random_score(count, seed), rng.integers(0, sources, count)
     forbidden = rng.random((count, count)) < 0.1
     forbidden |= forbidden.T
-    found = constrained_groups(score, source, 0.4, forbidden)
+    found = constrained_groups(score, 0.4, forbidden | (source[:, None] == source[None, :]))
     expected = naive_groups(score, source, 0.4, forbidden)
     assert {tuple(np.flatnonzero(found == g)) for g in set(found.tolist())} == {tuple(sorted(g)) for g in expected}
+
+
+def naive_clear_matches(score, groups, apart, least, lead):
+    def mean(a, b):
+        return np.mean([score[i, j] for i, j in itertools.product(a, b)])
+
+    def best(a):
+        free = [b for b in groups if b is not a and not any(apart[i, j] for i, j in itertools.product(a, b))]
+        return max(free, key=lambda b: mean(a, b), default=None)
+
+    def clear(a, b):
+        others = [mean(one, c) for one in (a, b) for c in groups if c is not a and c is not b]
+        return mean(a, b) >= max([least, *(lead * other for other in others)])
+
+    while True:
+        joins = [(a, b) for a in groups if (b := best(a)) is not None and best(b) is a and a < b and clear(a, b)]
+        if not joins:
+            return groups
+        for a, b in joins:
+            groups = [g for g in groups if g is not a and g is not b] + [sorted(a + b)]
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 10), st.integers(1, 4), st.integers(0, 10**6))
+def test_clear_matches_are_those_of_the_naive_loop(count, sources, seed):
+    rng = np.random.default_rng(seed)
+    score, source = random_score(count, seed) ** 3, rng.integers(0, sources, count)
+    apart = source[:, None] == source[None, :]
+    group = constrained_groups(score, 0.7, apart)
+    found = clear_matches(score, group, apart, 0.2, 1.2)
+    start = [np.flatnonzero(group == g).tolist() for g in sorted(set(group.tolist()))]
+    expected = naive_clear_matches(score, start, apart, 0.2, 1.2)
+    assert {tuple(np.flatnonzero(found == g)) for g in set(found.tolist())} == {tuple(g) for g in expected}
+
+
+@pytest.mark.parametrize(
+    ("alike", "joined"),
+    [
+        ({(0, 2): 0.35}, True),
+        ({(0, 2): 0.29}, False),
+        ({(0, 2): 0.35, (0, 3): 0.3}, False),  # another column of the other source is nearly as like
+        ({(0, 2): 0.35, (0, 1): 0.3}, False),  # so is one of its own source
+        ({(0, 2): 0.35, (2, 4): 0.4}, False),
+        ({(0, 2): 0.35, (1, 3): 0.9}, True),
+    ],
+)
+def test_only_a_clear_match_is_made(alike, joined):
+    score = np.zeros((5, 5))
+    for (i, j), value in alike.items():
+        score[i, j] = score[j, i] = value
+    source = np.array([0, 0, 1, 1, 1])
+    group = clear_matches(score, np.arange(5), source[:, None] == source[None, :], 0.3, 1.5)
+    assert (group[0] == group[2]) == joined

@@ -96,6 +96,18 @@ def test_bad_sources(sources, message):
         align(sources)
 
 
+def test_columns_of_one_kind_whose_names_and_values_mostly_differ():
+    streets = ["12 Main St", "7 Oak Ave", "3 Hill Rd", "81 Lake Dr", "5 Elm St", "9 Main St", "44 Oak Ave", "6 Elm St"]
+    towns = ["Ulm", "Bonn", "Kiel", "Jena"] * 2
+    one = source("a", street=streets, town=towns)
+    two = source("b", Address=[*streets[:3], *(f"{i} Hill Rd" for i in range(20, 25))], City=towns)
+    assert groups(align([one, two])) == {("a.street", "b.Address"), ("a.town", "b.City")}
+    # with a second column of the kind nobody can tell
+    beside = source("b", Address=two.frame["Address"], Office=["7 Oak Ave", *streets[2:], "1 Elm St"], City=towns)
+    found = groups(align([one, beside]))
+    assert ("a.street",) in found or ("a.street", "b.Office") in found
+
+
 def test_a_column_twice():
     twice = source("t", x=["1"])
     twice.frame = pd.concat([twice.frame, twice.frame], axis=1)
@@ -103,7 +115,9 @@ def test_a_column_twice():
         align([twice])
 
 
-@pytest.mark.parametrize("wrong", [{"threshold": 1.5}, {"value_weight": -1}, {"sample": 0}, {"described": 0}])
+@pytest.mark.parametrize(
+    "wrong", [{"threshold": 1.5}, {"clear": -0.1}, {"lead": 0.9}, {"value_weight": -1}, {"sample": 0}, {"described": 0}]
+)
 def test_settings_out_of_range(wrong):
     with pytest.raises(UserError, match=next(iter(wrong))):
         AlignSettings(**wrong)
@@ -167,7 +181,7 @@ def test_names_of_the_stadium_files_that_differ(data_folder):
 
 
 @pytest.mark.data
-@pytest.mark.parametrize(("names", "recall"), [("kept", 1.0), ("edited", 0.85), ("numbered", 0.45)])
+@pytest.mark.parametrize(("names", "recall"), [("kept", 1.0), ("edited", 0.95), ("numbered", 0.6)])
 def test_quality_on_pair_sets(data_folder, names, recall):
     found = [
         disguised_quality(pair_sides(p), names) for p in sorted((data_folder / "tables/er_magellan").glob("*.parquet"))
