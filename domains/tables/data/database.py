@@ -27,6 +27,7 @@ _EXACT = re.compile(
     r"(VARCHAR|BOOLEAN|U?(TINY|SMALL|BIG)?INT(EGER)?|FLOAT|DOUBLE|DECIMAL.*|DATE|TIMESTAMP(_S|_MS|_NS)?|BLOB)"
     r"|(STRUCT|MAP).*|.*\[\d*\]"
 )
+_ELSEWHERE = ("http", "https", "ftp", "s3", "gs", "az", "hdfs")
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,8 @@ class DatabaseAddress:
         >>> DatabaseAddress.parse("duckdb:///x.db?table=t")
         DatabaseAddress(system='duckdb', path=PosixPath('x.db'), table='t', query=None)
         """
+        if address.partition("://")[0].lower() in _ELSEWHERE:
+            raise UserError(f"{address} is not on this machine; name a file here, downloaded if need be")
         found = re.fullmatch(r"(\w+)://(?:/([^?]+))?(?:\?(.*))?", address, re.DOTALL)
         if found is None or found[2] is None:
             raise UserError(

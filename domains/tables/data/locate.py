@@ -115,12 +115,14 @@ def file_kind(path: Path) -> FileKind:
     Raises:
         UserError: a file that is no table, or not what its ending says.
     """
-    start = file_head(path, 16)
+    start = file_head(path, 64)
     endings = [suffix.lower() for suffix in path.suffixes if suffix.lower() not in _COMPRESSED]
     ending = endings[-1] if endings else ""
     for magic, what in _NO_TABLE.items():
         if start.startswith(magic):
             raise UserError(f"{path} is {what}")
+    if start.removeprefix(b"\xef\xbb\xbf").lstrip().lower().startswith((b"<!doctype html", b"<html")):
+        raise UserError(f"{path} is a web page (was the download refused?); save the table itself")
     if start.startswith(b"PAR1"):
         return "parquet"
     if start.startswith(b"PK\x03\x04"):
@@ -183,7 +185,7 @@ def _numbered(names: list[str]) -> list[str]:
 
 
 def _file(path: Path) -> Location:
-    start = file_head(path, 16)
+    start = file_head(path, 64)
     if start.startswith(b"SQLite format 3\0"):
         return Location(f"sqlite:///{path}", path, DatabaseAddress("sqlite", path))
     if start[8:12] == b"DUCK":

@@ -68,12 +68,17 @@ def test_what_is_not_there(tmp_path, spec, message):
         read_sources([])
     with pytest.raises(UserError, match="is empty; name a file"):
         read_source(" ")
+    for address in ("https://example.org/a.csv", "s3://bucket/a.parquet", "http://localhost"):
+        with pytest.raises(UserError, match=f"{address} is not on this machine; name a file here"):
+            read_source(address)
 
 
 @pytest.mark.parametrize(
     ("name", "data", "message"),
     [
         ("a.csv", b"%PDF-1.7", "is a PDF"),
+        ("a.csv", b"\xef\xbb\xbf\r\n<!DOCTYPE html>\n<p>", "is a web page"),
+        ("a.json", b"<HTML><body>404</body>", "is a web page"),
         ("a.parquet", b"a,b\n", "is no Parquet file"),
         ("a.parquet", b"PAR1 and nothing", "cannot be read as Parquet"),
         ("a.csv.gz", b"\x1f\x8bbroken", "is it damaged"),
