@@ -19,7 +19,6 @@ from domains.tables.data.source import Source
 
 __all__ = ["Source", "read_source", "read_sources"]
 
-_WITHOUT_ARROW = tuple(map(np.dtype, (object, np.longdouble, np.complex64, np.complex128, np.clongdouble)))
 _FRAME = "table"
 """Name of a data frame that has none."""
 
@@ -162,14 +161,13 @@ def _arrow(column: pd.Series) -> Column:
     if isinstance(column.dtype, pd.SparseDtype):
         column = pd.Series(np.asarray(column), name=column.name)
     try:
-        if column.dtype in _WITHOUT_ARROW:
-            values = column.astype(object).where(column.notna(), None).tolist()
-            return pa.array([text_of(value) for value in values], pa.large_string())
-        return text_column(pa.Array.from_pandas(column))
+        return _values(column) if column.dtype == object else text_column(pa.Array.from_pandas(column))
+    except pa.ArrowException:  # it has no complex numbers, no categories of several types, no types of other packages
+        return _values(column)
     except UnicodeEncodeError as error:
         raise UserError(f"column {column.name!r} of the data frame holds half of a surrogate pair") from error
-    except (pa.ArrowException, NotImplementedError) as error:
-        raise UserError(
-            f"column {column.name!r} of the data frame is of type {column.dtype}, for which there is no text; make it "
-            f"text first, with frame[{column.name!r}].astype('string')"
-        ) from error
+
+
+def _values(column: pd.Series) -> Column:
+    known = zip(column.tolist(), column.notna().tolist(), strict=True)
+    return pa.array([text_of(value) if there else None for value, there in known], pa.large_string())

@@ -196,6 +196,9 @@ def test_data_frames():
         (pd.arrays.IntervalArray.from_tuples([(0, 1), np.nan, (1, 2)]), ["(0.0, 1.0]", None, "(1.0, 2.0]"]),
         (pd.cut([1, np.nan, 9], [0, 5, 10]), ["(0, 5]", None, "(5, 10]"]),
         (pd.Categorical([1, None, 2]), ["1", None, "2"]),
+        (pd.Categorical([1, "a", 2.5]), ["1", "a", "2.5"]),
+        (pd.Categorical([1 + 2j, None]), ["(1+2j)", None]),
+        (pd.Series([pa.MonthDayNano([1, 2, 0])], dtype=pd.ArrowDtype(pa.month_day_nano_interval())), ["[1, 2, 0]"]),
         (pd.to_datetime(["2020-01-01", None, "2020-07-01"]), ["2020-01-01", None, "2020-07-01"]),
         (
             pd.DatetimeIndex(["2020-01-01", None, "2020-07-01"], tz="Europe/Berlin"),
