@@ -1,10 +1,17 @@
-"""Checks of arguments that losses, heads and samplers share: one wording for one mistake."""
+"""Checks of arguments that losses, heads and samplers share: one wording for one mistake.
+
+PyTorch is imported by those that look at tensors, when they do: settings without tensors are checked here too, in
+commands that would wait for it.
+"""
+
+from __future__ import annotations
 
 import math
 from collections.abc import Collection
+from typing import TYPE_CHECKING
 
-import torch
-from torch import Tensor
+if TYPE_CHECKING:
+    from torch import Tensor
 
 __all__ = [
     "check_at_least",
@@ -32,10 +39,13 @@ def check_embeddings(name: str, value: Tensor, *, dims: Collection[int] = (2,)) 
         TypeError: not a tensor, or not of a floating type.
         ValueError: another number of axes, or rows of width 0.
 
+    >>> import torch
     >>> check_embeddings("query", torch.ones(3, 2, dtype=torch.long))
     Traceback (most recent call last):
     TypeError: query must be a floating tensor, got torch.int64; convert it with .float()
     """
+    from torch import Tensor
+
     if not isinstance(value, Tensor):
         raise TypeError(f"{name} must be a torch.Tensor, got {type(value).__name__}")
     if not value.is_floating_point():
@@ -70,7 +80,9 @@ def check_labels(labels: Tensor, count: int, *, name: str = "labels") -> None:
         TypeError: not int64.
         ValueError: not of shape ``(count,)``.
     """
-    if not isinstance(labels, Tensor):
+    import torch
+
+    if not isinstance(labels, torch.Tensor):
         raise TypeError(f"{name} must be a torch.Tensor, got {type(labels).__name__}; pass torch.as_tensor({name})")
     if labels.dtype != torch.int64:
         raise TypeError(f"{name} must be int64, got {labels.dtype}; convert them with .long()")
@@ -105,6 +117,8 @@ def check_temperature(value: float | Tensor) -> None:
     Raises:
         ValueError: zero, negative, infinite or NaN, or a tensor with axes.
     """
+    from torch import Tensor
+
     if isinstance(value, Tensor) and value.dim():
         raise ValueError(f"temperature must be a number or a scalar tensor, got shape {tuple(value.shape)}")
     check_positive("temperature", value.detach().item() if isinstance(value, Tensor) else value, usual="0.05 to 0.5")

@@ -16,7 +16,7 @@ from domains.tables.data.table import Table
 from domains.tables.engine import LOCAL, Engine
 from domains.tables.matching.attributes import attributes_of
 
-__all__ = ["BLOCKERS", "LARGE", "NearestRows", "blocker_of", "default_blocker"]
+__all__ = ["LARGE", "NearestRows", "blocker_of", "default_blocker"]
 
 LARGE = 6000
 """Tables of more rows are blocked by shared values: the nearest rows of all of them take too long."""
@@ -46,16 +46,13 @@ class NearestRows:
         return len(table) * self.neighbours + most_identical_pairs(table)
 
 
-BLOCKERS = ("auto", "nearest_rows", "shared_values", "token_index", "minhash", "all")
-"""What `blocker_of` knows."""
-
-
 def blocker_of(name: str, table: Table, neighbours: int = 10) -> Blocker:
     """A blocker by name, as settings say it.
 
     Args:
-        name: one of `BLOCKERS`. "auto" takes the nearest rows of a table of at most `LARGE` rows, shared values of a
-            larger one; "all" the union of all but the nearest rows, and these too in a small table.
+        name: one of `domains.tables.blocking.BLOCKERS`. "auto" takes the nearest rows of a table of at most `LARGE`
+            rows, shared values of a larger one; "all" the union of all but the nearest rows, and these too in a small
+            table.
         table: the rows.
         neighbours: of "nearest_rows".
     """

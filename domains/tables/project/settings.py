@@ -13,7 +13,7 @@ import yaml
 from core.atomic import atomic_write
 from core.checks import check_at_least
 from core.errors import OperationError, UserError, unknown_name
-from domains.tables.blocking.default import BLOCKERS
+from domains.tables.blocking import BLOCKERS
 from domains.tables.conflicts.model_settings import ModelSettings
 from domains.tables.conflicts.named import rule_of
 from domains.tables.seeds import check_seed
@@ -60,7 +60,7 @@ class BlockSettings:
     """Which pairs are compared.
 
     Attributes:
-        method: name in `domains.tables.blocking.default.BLOCKERS`.
+        method: name in `domains.tables.blocking.BLOCKERS`.
         neighbours: each row is compared with so many nearest rows, and with those whose neighbour it is.
         most_pairs: the step stops, and says so, where there would be more.
         most_mib: the same for the memory that comparing the pairs takes, in MiB; 0 for no limit. The rows themselves,

@@ -7,8 +7,9 @@ import pandas as pd
 import pytest
 
 from core.errors import UserError
+from domains.tables.blocking import BLOCKERS
 from domains.tables.blocking.blocker import Blocker, UnionOf
-from domains.tables.blocking.default import BLOCKERS, LARGE, NearestRows, blocker_of, default_blocker
+from domains.tables.blocking.default import LARGE, NearestRows, blocker_of, default_blocker
 from domains.tables.blocking.embeddings import EmbeddingNeighbours
 from domains.tables.blocking.identical import identical_pairs, most_identical_pairs, row_groups
 from domains.tables.blocking.key_rule import KeyRule
