@@ -69,7 +69,8 @@ def suspicious_sets(
       ``threshold + margin``.
     - sparse: fewer than half of the pairs are linked, in a set of four rows or more. The cut is average linkage inside.
     - large: more than 20 rows, and than three times those of 99 in 100 other sets of two or more. The cut is the same.
-    - same_source: two or more rows of a source. The cut leaves one of each source in a set.
+    - same_source: two or more rows of a source, where there are several sources: in a single one duplicates are what is
+      looked for. The cut leaves one of each source in a set.
 
     Linear time, but for the logarithms of sorting. Copies (`PairGraph.copies`) are left out, and
     the sentence says how many there are.
@@ -109,7 +110,7 @@ def suspicious_sets(
     inner = PairGraph(n, strong.left[inside], strong.right[inside], strong.weight[inside])
     finder = _Finder(inner, labels, threshold, margin)
     found = finder.by_links()
-    if code is not None and names is not None:
+    if code is not None and names is not None and code.max(initial=0) > 0:
         found += finder.by_source(code, names)
     found = [_with_copies(one, int(more[one.label])) if one.label < len(more) else one for one in found]
     rank = {reason: i for i, reason in enumerate(("chain", "weak_bridge", "sparse", "large", "same_source"))}

@@ -130,7 +130,7 @@ def test_thousands_of_identical_rows_are_one_thing():
     assert set(entity[:702]) == set(entity[702 + len(other) :]) == {1}
     assert 1 not in entity[702 : 702 + len(other)]
     shown = {one.reason: one.sentence for one in found.suspicious if 0 in one.rows}
-    assert shown.keys() == {"large", "same_source"}
+    assert shown.keys() == {"large"}
     assert "Besides these rows, 1301 more are the same" in shown["large"]
 
 

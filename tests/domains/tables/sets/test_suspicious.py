@@ -64,10 +64,14 @@ def test_several_rows_of_one_source() -> None:
     assert {tuple(sorted("abbb"[i] for i in p)) for p in parts(found[0])} == {("a", "b"), ("b",)}
 
 
+def test_duplicates_in_the_only_source_are_what_is_looked_for() -> None:
+    assert suspicious_sets(graph_of(2, [(0, 1, 0.9)]), np.zeros(2, dtype=np.int64), ["a", "a"]) == []
+
+
 def test_rows_joined_by_hand_without_a_link_are_no_weak_bridge() -> None:
     graph = graph_of(10, clique([0, 2, 4, 6], 0.9) + clique([1, 3, 5, 7, 8, 9], 0.8))
     assert "weak_bridge" not in {s.reason for s in suspicious_sets(graph, ZERO)}
-    found = only(suspicious_sets(graph_of(2, []), np.zeros(2, dtype=np.int64), ["a", "a"]), "same_source")
+    found = only(suspicious_sets(graph_of(3, []), np.array([0, 0, 1]), ["a", "a", "b"]), "same_source")
     assert parts(found) == [[0], [1]]
     assert found.cut.shape == (0, 2)
 
