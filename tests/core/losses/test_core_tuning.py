@@ -122,5 +122,5 @@ def test_fine_tuning_a_pretrained_encoder_with_few_labels():
         return loss(classifier(batch.features), head(batch.features), batch.soft_targets)
 
     start = accuracy()
-    train([model, classifier, head], tune, steps=60)
+    train([model, classifier, head], tune, steps=120)
     assert accuracy() > start + 0.4
