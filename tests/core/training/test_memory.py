@@ -32,7 +32,7 @@ def test_steps_inside_map_no_pages_again() -> None:
         _faults(2)  # maps them once
         inside = _faults()
     pages = MEGABYTES * 2 * (1 << 20) // resource.getpagesize()
-    assert inside < pages  # of the 20 times that as many without
+    assert inside < 4 * pages  # of the 20 times as many without; other blocks may come to lie between once or twice
 
 
 def test_memory_is_given_back() -> None:
