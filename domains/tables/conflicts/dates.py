@@ -41,11 +41,13 @@ def days(
     """
     whole = column if among is None else among
     order = order or order_of(whole, name)
-    texts = [str(text) for text in pd.unique(whole.dropna())]
-    if texts and all(_days(text, order) == -np.inf for text in texts):
-        raise UserError(f"column {name!r} holds no dates (its first value is {texts[0]!r}); name a column of dates")
     code, mine = pd.factorize(column, use_na_sentinel=True)
-    return np.array([*(_days(str(text), order) for text in mine), -np.inf])[code]
+    found = np.array([*(_days(str(text), order) for text in mine), -np.inf])
+    if not np.isfinite(found).any():  # only then is the whole column read: a part of a large one comes here often
+        texts = [str(text) for text in pd.unique(whole.dropna())]
+        if texts and all(_days(text, order) == -np.inf for text in texts):
+            raise UserError(f"column {name!r} holds no dates (its first value is {texts[0]!r}); name a column of dates")
+    return found[code]
 
 
 def order_of(column: pd.Series, name: str) -> Order:
