@@ -78,8 +78,8 @@ def clear_matches(
     """Join groups that score low, but far above everything else that either of them could be joined with.
 
     Two groups are joined if each is the other's best, with a mean score of at least ``least`` and ``lead`` times the
-    mean score of either with any third group, also one that holds a column of the same source: where two columns of a
-    source are alike, nothing is clear. Groups that were joined are looked at again.
+    mean score of either with any third group that could not be joined with both: where two columns of a source are
+    alike, nothing is clear, and a column of another source is no rival. Groups that were joined are looked at again.
 
     Args:
         score: ``(c, c)`` symmetric.
@@ -100,13 +100,14 @@ def clear_matches(
         size = np.bincount(group)
         mean = np.asarray(of @ np.asarray(of @ score).T) / np.outer(size, size)
         np.fill_diagonal(mean, -np.inf)
-        between = np.asarray(of @ np.asarray(of @ apart.astype(np.float64)).T)
-        allowed = np.where(between > 0, -np.inf, mean)
+        between = np.asarray(of @ np.asarray(of @ apart.astype(np.float64)).T) > 0
+        allowed = np.where(between, -np.inf, mean)
         best = allowed.argmax(axis=1)
         one = np.arange(count)
         reached = allowed[one, best]
-        mean[one, best] = -np.inf
-        other = mean.max(axis=1)
+        rivals = between | between[best]
+        rivals[one, best] = False
+        other = np.where(rivals, mean, -np.inf).max(axis=1)
         clear = (best[best] == one) & (reached >= least) & (reached >= lead * np.maximum(other, other[best]))
         joined = one[clear & (one < best)]
         if not joined.size:

@@ -86,7 +86,9 @@ def naive_clear_matches(score, groups, apart, least, lead):
         return max(free, key=lambda b: mean(a, b), default=None)
 
     def clear(a, b):
-        others = [mean(one, c) for one in (a, b) for c in groups if c is not a and c is not b]
+        third = [c for c in groups if c is not a and c is not b]
+        rivals = [c for c in third if any(apart[i, j] for i, j in itertools.product(a + b, c))]
+        others = [mean(one, c) for one in (a, b) for c in rivals]
         return mean(a, b) >= max([least, *(lead * other for other in others)])
 
     while True:
@@ -108,6 +110,11 @@ def test_clear_matches_are_those_of_the_naive_loop(count, sources, seed):
     start = [np.flatnonzero(group == g).tolist() for g in sorted(set(group.tolist()))]
     expected = naive_clear_matches(score, start, apart, 0.2, 1.2)
     assert {tuple(np.flatnonzero(found == g)) for g in set(found.tolist())} == {tuple(g) for g in expected}
+
+
+def test_columns_of_three_sources_that_are_alike_are_no_rivals():
+    score = np.full((3, 3), 0.35)
+    assert clear_matches(score, np.arange(3), np.eye(3, dtype=bool), 0.3, 1.5).tolist() == [0, 0, 0]
 
 
 @pytest.mark.parametrize(
