@@ -187,7 +187,7 @@ def resolve_command(project: str, *, preview: str = "", yes: bool = False, json_
             print_json({"preview": preview, "columns": ready.asked, **asdict(cost)})
         else:
             print(f"{cost.requests:,} prompts with {cost.candidates:,} candidates, about {cost.tokens:,} tokens, and "
-                  f"{cost.cached:,} whose answers are kept; nothing was sent, see {preview}")  # fmt: skip
+                  f"{cost.cached:,} that need no new answer; nothing was sent, see {preview}")  # fmt: skip
         return
     record = resolve(opened, yes=yes)
     if json_:
